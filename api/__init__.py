@@ -1,0 +1,1 @@
+"""Outermost: HTTP, the command line, settings and access."""

@@ -1,0 +1,151 @@
+"""Entries to bytes and back.
+
+The payload is RFC 8785 canonical JSON of an entry's fields: integers within 2^53, text without
+NUL or lone surrogates, ids as lower-case UUID text, times as integer microseconds, absent values
+as null. Those very bytes are hashed and stored. Every type carries a schema version; what an old
+version wrote is upcast here, by a pure function, when it is read.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final, get_args, get_type_hints
+from uuid import UUID
+
+import orjson
+
+from ledger.entries import Entry
+
+INTEGER_MAX: Final = 2**53 - 1
+"""RFC 8785 section 3.2.2.3: numbers are IEEE 754 doubles, exact up to here."""
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+Reader = Callable[[Any], Any]
+
+
+class UnreadablePayload(Exception):
+    """Stored bytes that are no payload of the type and schema version they claim."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one entry type is written and read."""
+
+    entry_class: type[Entry]
+    schema_version: int
+    readers: tuple[tuple[str, Reader], ...]
+    names: frozenset[str]
+
+
+def encode(entry: Entry) -> tuple[str, int, bytes]:
+    """Type name, schema version and payload of ``entry``.
+
+    Raises ValueError for a number or text that canonical JSON cannot carry: the door refuses
+    those, so here it is a bug.
+    """
+    name = type(entry).__name__
+    kind = _KINDS[name]
+    fields: dict[str, Any] = {}
+    for field, _ in kind.readers:
+        value = getattr(entry, field)
+        if type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
+            raise ValueError(f"{name}.{field} is beyond 2^53")
+        if type(value) is str and "\0" in value:
+            raise ValueError(f"{name}.{field} contains NUL")
+        fields[field] = value
+    try:
+        return name, kind.schema_version, _canonical(fields)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"{name} has no canonical JSON: {error}") from error
+
+
+def decode(type_name: str, schema_version: int, payload: bytes) -> Entry:
+    """The entry that ``payload`` is, upcast to today's schema.
+
+    Raises `UnreadablePayload` for an unknown type or version, for bytes that are not canonical,
+    and for fields that are missing, unknown or of the wrong type.
+    """
+    kind = _KINDS.get(type_name)
+    if kind is None:
+        raise UnreadablePayload(f"unknown entry type {type_name!r}")
+    try:
+        fields = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise UnreadablePayload(f"{type_name}: not JSON: {error}") from error
+    if not isinstance(fields, dict) or _canonical(fields) != payload:
+        raise UnreadablePayload(f"{type_name}: not canonical JSON")
+    for version in range(schema_version, kind.schema_version):
+        upcast = UPCASTS.get((type_name, version))
+        if upcast is None:
+            raise UnreadablePayload(f"{type_name}: unknown schema version {schema_version}")
+        fields = upcast(fields)
+    if schema_version > kind.schema_version:
+        raise UnreadablePayload(f"{type_name}: unknown schema version {schema_version}")
+    if fields.keys() != kind.names:
+        raise UnreadablePayload(f"{type_name}: fields are {sorted(fields)}")
+    try:
+        return kind.entry_class(*[read(fields[name]) for name, read in kind.readers])
+    except ValueError as error:
+        raise UnreadablePayload(f"{type_name}: {error}") from error
+
+
+UPCASTS: Final[dict[tuple[str, int], Upcast]] = {}
+"""(type, schema version) to the function that lifts its fields to the next version."""
+
+_SCHEMA_VERSIONS: Final[dict[str, int]] = {}
+"""Today's schema version of the types that have changed since their first."""
+
+
+def _canonical(fields: dict[str, Any]) -> bytes:
+    # orjson escapes exactly as RFC 8785 section 3.2.2.2 asks, and our keys are ASCII, for which
+    # its order by code point is the RFC's order by UTF-16 unit.
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def _read_uuid(value: Any) -> UUID:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is not an id")
+    uuid = UUID(value)
+    if str(uuid) != value:
+        raise ValueError(f"{value!r} is not an id in canonical form")
+    return uuid
+
+
+def _read_int(value: Any) -> int:
+    if type(value) is not int or not -INTEGER_MAX <= value <= INTEGER_MAX:
+        raise ValueError(f"{value!r} is not an integer within 2^53")
+    return value
+
+
+def _read_str(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+_READERS: Final[dict[object, Reader]] = {UUID: _read_uuid, int: _read_int, str: _read_str}
+
+
+def _reader(hint: Any) -> Reader:
+    members = [member for member in get_args(hint) if member is not type(None)]
+    if members:
+        read = _reader(members[0])
+        return lambda value: None if value is None else read(value)
+    return _READERS[getattr(hint, "__supertype__", hint)]
+
+
+def _kind(entry_class: type[Entry]) -> _Kind:
+    hints = get_type_hints(entry_class)
+    readers = tuple(
+        (field.name, _reader(hints[field.name])) for field in dataclasses.fields(entry_class)
+    )
+    return _Kind(
+        entry_class=entry_class,
+        schema_version=_SCHEMA_VERSIONS.get(entry_class.__name__, 1),
+        readers=readers,
+        names=frozenset(name for name, _ in readers),
+    )
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    entry_class.__name__: _kind(entry_class) for entry_class in get_args(Entry)
+}

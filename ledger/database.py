@@ -1,0 +1,115 @@
+"""Connections to PostgreSQL, statements from files, and what its errors mean.
+
+No session state beyond the role: everything else is set per transaction, so that connections may
+come from a pool in transaction mode. Errors are told apart by SQLSTATE, never by message.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+CONNECT_SECONDS_MAX: Final = 1.0
+"""How long anything waits for a connection before it answers that the database is away."""
+
+_RECONNECT_SECONDS_MAX: Final = 0.5  # then the next request for a connection tries at once
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL cannot be reached or stopped serving; nothing is known to have been written."""
+
+
+class NoConnection(DatabaseUnavailable):
+    """No connection could be had in time: trying again at once would only wait once more."""
+
+
+class StreamLocked(Exception):
+    """A capacity stream row stayed locked by somebody else for longer than the wait allowed."""
+
+
+class NotDurable(Exception):
+    """The server would acknowledge a commit that a crash can lose."""
+
+
+def statement(package: str, name: str) -> bytes:
+    """The SQL statement in file ``name``.sql of a package's ``sql`` folder."""
+    return (resources.files(package) / "sql" / f"{name}.sql").read_bytes()
+
+
+def open_pool(url: str, *, role: str | None, size_max: int, name: str) -> Pool:
+    """A pool that is not yet open, in autocommit mode, acting as ``role``.
+
+    A connection that cannot be had within `CONNECT_SECONDS_MAX` seconds raises; see
+    `translate_errors`.
+    """
+
+    async def configure(connection: Connection) -> None:
+        if role is not None:
+            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)).as_bytes())
+
+    return AsyncConnectionPool(
+        url,
+        connection_class=Connection,
+        kwargs={
+            "autocommit": True,
+            "cursor_factory": psycopg.AsyncRawCursor,
+            "connect_timeout": 2,
+            "application_name": f"flashticket-{name}",
+        },
+        configure=configure,
+        min_size=min(2, size_max),
+        max_size=size_max,
+        timeout=CONNECT_SECONDS_MAX,
+        reconnect_timeout=_RECONNECT_SECONDS_MAX,
+        name=name,
+        open=False,
+    )
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailable` or `StreamLocked`, chained, for what psycopg says in its words.
+
+    Other errors of the database, such as a broken constraint, are bugs and pass through.
+    """
+    try:
+        yield
+    except (PoolTimeout, PoolClosed) as error:
+        raise NoConnection("no connection to the database could be had") from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise StreamLocked("the stream row is locked by somebody else") from error
+    except psycopg.Error as error:
+        if is_outage(error):
+            raise DatabaseUnavailable("the database stopped serving") from error
+        raise
+
+
+def is_outage(error: psycopg.Error) -> bool:
+    """Whether ``error`` says that the server is gone, going or out of means, not that we erred."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in {
+        "08",  # connection exception
+        "53",  # insufficient resources: disk full, too many connections
+        "57",  # operator intervention: shutdown, crash, cancelled
+        "58",  # system error: an I/O error outside PostgreSQL
+    } or error.sqlstate in {
+        "25P03",  # idle in transaction for too long
+        "25006",  # read only: a standby that was not promoted, or a primary that no longer is
+    }
+
+
+async def require_durable(connection: Connection) -> None:
+    """Raise `NotDurable` unless a commit here survives a crash (L5)."""
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        cursor = await connection.execute("SELECT current_setting($1)", (setting,))
+        row = await cursor.fetchone()
+        if row is None or row[0] == "off":
+            raise NotDurable(f"PostgreSQL runs with {setting} = off: a crash would lose bookings")

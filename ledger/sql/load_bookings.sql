@@ -1,0 +1,19 @@
+-- The bookings that a batch's commands name.
+-- locks: nothing; their stream rows are locked already
+-- index: bookings_pkey
+-- rows: one per booking named that exists
+SELECT
+    bookings.booking_id,
+    bookings.stream_id,
+    bookings.user_id,
+    bookings.quantity,
+    bookings.status,
+    bookings.booked_by,
+    bookings.booked_at_us,
+    bookings.entry_version,
+    bookings.entry_hash,
+    bookings.changed_at_us,
+    bookings.changed_version,
+    bookings.changed_hash
+FROM unnest($1::uuid[], $2::uuid[]) AS named (stream_id, booking_id)
+INNER JOIN bookings USING (stream_id, booking_id)

@@ -1,0 +1,23 @@
+-- Lock the capacity stream rows of a batch.
+-- locks: the rows named, FOR UPDATE, in id order so that two batches never deadlock
+-- index: streams_pkey
+-- rows: one per existing stream named
+SELECT
+    stream_id,
+    version,
+    head_hash,
+    capacity,
+    booked,
+    held,
+    updated_at_us,
+    venue_id,
+    venue_capacity,
+    name,
+    starts_at_us,
+    sales_open_at_us,
+    sales_close_at_us,
+    limit_per_user
+FROM streams
+WHERE stream_id = ANY($1::uuid[])
+ORDER BY stream_id
+FOR UPDATE

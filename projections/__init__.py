@@ -1,0 +1,1 @@
+"""Disposable: everything here can be thrown away and rebuilt from the ledger."""
