@@ -94,6 +94,10 @@ class EmbeddedPostgres(EmbeddedServer):
                     f"{self._password_path} is gone, and nobody can log in to the data beside it "
                     f"without: put it back, or remove {self.data_dir} to begin anew"
                 )
+            # Left by a killed server: none runs here now. PostgreSQL would heed it if its process
+            # id belongs to another program by now. Should a child of that server still live after
+            # all, PostgreSQL sees so by its shared memory and refuses to start.
+            (self._cluster / "postmaster.pid").unlink(missing_ok=True)
             return
         account = self._account
         self._make_password()

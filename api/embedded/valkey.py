@@ -23,7 +23,7 @@ bind {host}
 port {port}
 protected-mode yes
 requirepass {password}
-dir "{directory}"
+dir .
 save ""
 appendonly no
 maxmemory 256mb
@@ -54,9 +54,7 @@ class EmbeddedValkey(EmbeddedServer):
     def _command(self) -> Sequence[str]:
         self._write_private(
             self._configuration_path,
-            _CONFIGURATION.format(
-                host=LOOPBACK, port=self.port, password=self.password, directory=self.data_dir
-            ),
+            _CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password),
         )
         return [_program(), str(self._configuration_path)]
 
