@@ -29,7 +29,7 @@ SENDS_SQL = {
     "send_query_params",
 }
 
-# How every file in a sql/ directory opens. A line may go on in the next, after three spaces or more.
+# How every file in a sql/ directory opens. A long line goes on in the next, indented.
 SQL_HEADER = re.compile(
     r"""\A
     --\ \S.*\n           (?:--\ {3,}\S.*\n)*   # what the statement does, in a sentence
