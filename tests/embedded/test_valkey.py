@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 from redis import Redis
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, OutOfMemoryError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from api.embedded import EmbeddedServerError, EmbeddedValkey
@@ -54,10 +54,15 @@ def test_the_password_is_in_private_files_and_on_no_command_line(server: Embedde
     assert server.password not in " ".join(psutil.Process(server.pid).cmdline())
 
 
-def test_it_forgets_the_oldest_rather_than_refuse_the_new(server: EmbeddedValkey) -> None:
+def test_a_full_one_refuses_the_new_and_forgets_nothing(server: EmbeddedValkey) -> None:
     with client(server) as cache:
-        assert cache.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
-        assert cache.config_get("maxmemory") == {"maxmemory": str(256 * 1024 * 1024)}
+        cache.set("version", 7)
+        cache.config_set("maxmemory", 1)
+
+        with pytest.raises(OutOfMemoryError):
+            cache.set("another", 1)
+
+        assert cache.get("version") == "7"
 
 
 def test_a_paused_server_answers_nobody_until_it_is_resumed(server: EmbeddedValkey) -> None:
