@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SOLD_OUT_EVENT = UUID(int=0)
 """The event that both endpoints call sold out."""
 
+SOLD_OUT_MARK = str(SOLD_OUT_EVENT).encode()
+
 BOOKING_ID = UUID(int=1)
 HASH = "0" * 64
 AVAILABILITY = {
@@ -121,14 +123,15 @@ async def bare(
     receive: "Callable[[], Awaitable[MutableMapping[str, Any]]]",
     send: "Callable[[MutableMapping[str, Any]], Awaitable[None]]",
 ) -> None:
-    """Answer every POST as booked, at path /sold-out as sold out, and every GET as a read."""
+    """Answer every POST as booked, one that names the sold-out event as that, a GET as a read."""
     if scope["type"] != "http":
         return
     if scope["method"] == "GET":
         start, content = BARE_AVAILABILITY
     else:
-        while (await receive()).get("more_body"):
-            pass
-        start, content = BARE_SOLD_OUT if scope["path"] == "/sold-out" else BARE_BOOKED
+        message = await receive()
+        start, content = BARE_SOLD_OUT if SOLD_OUT_MARK in message["body"] else BARE_BOOKED
+        while message.get("more_body"):
+            message = await receive()
     await send(start)
     await send(content)

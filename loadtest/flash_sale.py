@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from loadtest.audit import Check, gather, judge
+from loadtest.quantile import quantile
 from loadtest.replies import Reply, read_k6_replies
 from loadtest.report import Figure, Report
 
@@ -188,7 +189,7 @@ def figures(crowd: CrowdResult) -> dict[str, Figure]:
     sold_out_at = max((reply.at_seconds for reply in accepted), default=0.0)
     ended_at = max((reply.at_seconds for reply in crowd.replies), default=0.0)
     refusing_from = min((reply.at_seconds for reply in refused), default=ended_at)
-    waits = sorted(reply.waited_seconds for reply in crowd.replies)
+    waits_ms = sorted(reply.waited_seconds * 1000 for reply in crowd.replies)
     return {
         "attempts": len(crowd.replies),
         "booked": len(accepted),
@@ -199,19 +200,12 @@ def figures(crowd: CrowdResult) -> dict[str, Figure]:
         "last_booking_seconds": sold_out_at,
         "bookings_per_second": _per_second(len(accepted), sold_out_at),
         "refusals_per_second": _per_second(len(refused), ended_at - refusing_from),
-        "wait_p50_ms": _quantile_ms(waits, 0.5),
-        "wait_p95_ms": _quantile_ms(waits, 0.95),
-        "wait_p99_ms": _quantile_ms(waits, 0.99),
-        "wait_max_ms": _quantile_ms(waits, 1.0),
+        "wait_p50_ms": round(quantile(waits_ms, 0.5), 3),
+        "wait_p95_ms": round(quantile(waits_ms, 0.95), 3),
+        "wait_p99_ms": round(quantile(waits_ms, 0.99), 3),
+        "wait_max_ms": round(quantile(waits_ms, 1.0), 3),
     }
 
 
 def _per_second(count: int, seconds: float) -> float:
     return round(count / seconds, 1) if seconds > 0 else 0.0
-
-
-def _quantile_ms(ordered_seconds: Sequence[float], share: float) -> float:
-    if not ordered_seconds:
-        return 0.0
-    at = min(len(ordered_seconds) - 1, int(share * len(ordered_seconds)))
-    return round(ordered_seconds[at] * 1000, 3)

@@ -1,9 +1,9 @@
 """A closed-loop HTTP load generator light enough to share two cores with what it measures.
 
-`generate` runs one plan in a process of its own, so that its CPU time can be told from the server's. Requests are joined from bytes
-made beforehand; of a reply only the status, the length and, of a refusal, the problem's code are
-looked at. Every reply counts towards the tally that an audit is held against; rates and latencies
-are of the replies inside the measured window.
+`generate` runs one plan in a process of its own, so that its CPU time can be told from the
+server's. Requests are joined from bytes made beforehand; of a reply only the status, the length
+and, of a refusal, the problem's code are looked at. Every reply counts towards the tally that an
+audit is held against; rates and latencies are of the replies inside the measured window.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from loadtest.quantile import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,11 +241,6 @@ def _cpu_seconds() -> float:
 
 def _since(earlier: Counter[bytes], later: Counter[bytes]) -> dict[str, int]:
     return {status.decode(): count for status, count in (later - earlier).items()}
-
-
-def quantile(ordered: "array[float]", share: float) -> float:
-    """The value below which `share` of the ordered values lie; 0 where there are none."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 async def run_plan(plan: Plan) -> Outcome:

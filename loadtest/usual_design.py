@@ -16,7 +16,15 @@ from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import CheckConstraint, ForeignKey, MetaData, UniqueConstraint, func, select
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    MetaData,
+    UniqueConstraint,
+    create_engine,
+    func,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -25,6 +33,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateSchema
 
 SCHEMA = "usual"
 CLIENT_KEY = "usual-client-key"
@@ -81,10 +90,23 @@ class BookingAnswer(BaseModel):
     status: str
 
 
+def create_tables(database_url: str) -> None:
+    """Make the schema and its tables where they are missing."""
+    engine = create_engine(_with_psycopg(database_url))
+    with engine.begin() as connection:
+        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+        Base.metadata.create_all(connection)
+    engine.dispose()
+
+
+def _with_psycopg(database_url: str) -> str:
+    return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 def engine_for(database_url: str, pool_size: int) -> AsyncEngine:
     """Make the engine; `pool_size` connections stay open and none beyond them."""
     return create_async_engine(
-        database_url.replace("postgresql://", "postgresql+psycopg://", 1),
+        _with_psycopg(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=60,

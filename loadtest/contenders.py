@@ -1,0 +1,303 @@
+"""Who takes part in the bench: how each is started, set up, addressed and audited."""
+
+import os
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
+
+import httpx
+import psycopg
+
+from loadtest.audit import Check, gather, judge
+from loadtest.empty_endpoint import SOLD_OUT_EVENT
+from loadtest.replies import Reply
+from loadtest.serving import HOST, serving
+from loadtest.usual_design import CLIENT_KEY, create_tables
+
+USERS = 10_000
+
+INSERT_USUAL_EVENT = "INSERT INTO usual.events (event_id, capacity, booked) VALUES (%s, %s, 0)"
+READ_USUAL_BOOKINGS = """
+SELECT event_id::text, booking_id::text, quantity FROM usual.bookings
+WHERE event_id = ANY(%s::uuid[])
+"""
+READ_USUAL_COUNTERS = """
+SELECT event_id::text, booked FROM usual.events WHERE event_id = ANY(%s::uuid[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers that all contenders share."""
+
+    postgres_url: str
+    """Of a superuser, to the maintenance database."""
+    flashticket_url: str
+    """Of a superuser, to a database that FlashTicket has for itself."""
+    redis_url: str
+
+
+class Contender(ABC):
+    """Something that answers the calls of a booking API, with so many worker processes.
+
+    `users` and `headers` are valid once `serve` has been entered.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, servers: Servers, workers: int) -> None:
+        self.servers = servers
+        self.workers = workers
+        self.users: Sequence[str] = [str(uuid4()) for _ in range(USERS)]
+        self.headers: Mapping[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """Kind and number of workers."""
+        return f"{self.kind}:{self.workers}"
+
+    @abstractmethod
+    def serve(self) -> AbstractContextManager[int]:
+        """Run the server until the block ends; yields its port."""
+
+    @abstractmethod
+    def open_events(self, port: int, count: int, capacity: int) -> list[str]:
+        """Make new events, and return their ids."""
+
+    @abstractmethod
+    def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
+        """Whether exactly what was answered is stored, for events made since the run began."""
+
+    def sell_out(self, port: int) -> tuple[str, list[Reply]]:
+        """Make an event with nothing left; its id, and how its last ticket was sold."""
+        event_id = self.open_events(port, 1, 1)[0]
+        user_id = self.users[0]
+        reply = httpx.post(
+            f"http://{HOST}:{port}/v1/bookings",
+            headers=dict(self.headers),
+            json={"event_id": event_id, "user_id": user_id},
+        )
+        reply.raise_for_status()
+        return event_id, [Reply(user_id, reply.status_code, reply.json())]
+
+
+class WebOnly(Contender):
+    """An endpoint of `empty_endpoint`: a web layer and nothing behind it."""
+
+    app: ClassVar[str]
+
+    def serve(self) -> AbstractContextManager[int]:
+        """Run it under uvicorn."""
+        return _uvicorn(f"loadtest.empty_endpoint:{self.app}", self.workers, {})
+
+    def open_events(self, port: int, count: int, capacity: int) -> list[str]:
+        """Any id is as good as another."""
+        del port, capacity
+        return [str(uuid4()) for _ in range(count)]
+
+    def sell_out(self, port: int) -> tuple[str, list[Reply]]:
+        """Name the one that the endpoint calls sold out."""
+        del port
+        return str(SOLD_OUT_EVENT), []
+
+    def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
+        """Nothing is stored, so nothing can be wrong."""
+        del port, event_ids, accepted
+        return []
+
+
+class Empty(WebOnly):
+    """FastAPI that parses and answers the bodies of a booking."""
+
+    kind = "empty"
+    app = "app"
+
+
+class Bare(WebOnly):
+    """ASGI that answers bytes."""
+
+    kind = "bare"
+    app = "bare"
+
+
+class Usual(Contender):
+    """The usual design, one transaction a request."""
+
+    kind = "usual"
+
+    def __init__(self, servers: Servers, workers: int, pool_size: int) -> None:
+        super().__init__(servers, workers)
+        self.pool_size = pool_size
+        self.headers = {"Authorization": f"Bearer {CLIENT_KEY}"}
+
+    def serve(self) -> AbstractContextManager[int]:
+        """Run it under uvicorn, on tables that are made when they are missing."""
+        create_tables(self.servers.postgres_url)
+        settings = {
+            "USUAL_DATABASE_URL": self.servers.postgres_url,
+            "USUAL_POOL_SIZE": str(self.pool_size),
+        }
+        return _uvicorn("loadtest.usual_design:app", self.workers, settings)
+
+    def open_events(self, port: int, count: int, capacity: int) -> list[str]:
+        """Insert their rows."""
+        del port
+        event_ids = [str(uuid4()) for _ in range(count)]
+        with psycopg.connect(self.servers.postgres_url) as connection:
+            rows = [(event_id, capacity) for event_id in event_ids]
+            connection.cursor().executemany(INSERT_USUAL_EVENT, rows)
+        return event_ids
+
+    def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
+        """Bookings and counters must be what was answered."""
+        del port
+        with psycopg.connect(self.servers.postgres_url) as connection:
+            rows = connection.execute(READ_USUAL_BOOKINGS, [list(event_ids)]).fetchall()
+            counters = connection.execute(READ_USUAL_COUNTERS, [list(event_ids)]).fetchall()
+        stored = {(event_id, booking_id, quantity) for event_id, booking_id, quantity in rows}
+        told = {
+            (reply.body["event_id"], reply.body["booking_id"], reply.body["quantity"])
+            for reply in accepted
+        }
+        sold: Counter[str] = Counter()
+        for event_id, _, quantity in rows:
+            sold[event_id] += quantity
+        return [
+            Check(
+                "the stored bookings are those answered",
+                stored == told and len(accepted) == len(told),
+                f"{len(rows)} stored, {len(accepted)} answered",
+            ),
+            Check(
+                "the counters say so many",
+                all(count == sold[event_id] for event_id, count in counters),
+                f"{sum(count for _, count in counters)} tickets",
+            ),
+        ]
+
+
+class FlashTicket(Contender):
+    """This project, as `flashticket serve` runs it."""
+
+    kind = "flashticket"
+
+    def __init__(self, servers: Servers, workers: int) -> None:
+        super().__init__(servers, workers)
+        self._admin: Mapping[str, str] = {}
+        self._venue_id = ""
+
+    @contextmanager
+    def serve(self) -> Iterator[int]:
+        """Run it, migrated; the first time, make keys, users and a venue."""
+        first = not self._admin
+        if first:
+            _flashticket(self._settings, "migrate")
+            self._admin = self._new_key("admin")
+            self.headers = self._new_key("client")
+        arguments = ["api.cli", "serve"]
+        with serving(
+            lambda _: arguments, lambda port: self._settings | _address(port), "/readyz"
+        ) as port:
+            if first:
+                with self._api(port) as api:
+                    self._venue_id = _made(
+                        api.post("/v1/venues", json={"name": "Bench", "capacity": 1_000_000})
+                    )["venue_id"]
+                    self.users = _import_users(api)
+            yield port
+
+    def open_events(self, port: int, count: int, capacity: int) -> list[str]:
+        """Make them over HTTP, as an organizer would."""
+        event = {
+            "venue_id": self._venue_id,
+            "name": "Bench",
+            "starts_at": "2100-01-01T20:00:00Z",
+            "capacity": capacity,
+        }
+        with self._api(port) as api:
+            return [_made(api.post("/v1/events", json=event))["event_id"] for _ in range(count)]
+
+    def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
+        """The whole audit of a flash sale, over all events of the run."""
+        evidence = gather(
+            accepted,
+            event_ids,
+            database_url=self.servers.flashticket_url,
+            redis_url=self.servers.redis_url,
+            base_url=f"http://{HOST}:{port}",
+        )
+        expected = Counter(dict.fromkeys(event_ids, 0))
+        for reply in accepted:
+            expected[reply.body["event_id"]] += reply.body["quantity"]
+        return judge(evidence, expected, once_per_user=False)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {
+            "FLASHTICKET_DATABASE_URL": self.servers.flashticket_url,
+            "FLASHTICKET_REDIS_URL": self.servers.redis_url,
+            "FLASHTICKET_WORKERS": str(self.workers),
+        }
+
+    def _new_key(self, role: Literal["admin", "client"]) -> dict[str, str]:
+        key = _flashticket(self._settings, "keys", "create", "--role", role)
+        return {"Authorization": f"Bearer {key.strip()}"}
+
+    def _api(self, port: int) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"http://{HOST}:{port}", headers=dict(self._admin), trust_env=False, timeout=60
+        )
+
+
+def _uvicorn(app: str, workers: int, environment: Mapping[str, str]) -> AbstractContextManager[int]:
+    arguments = ["uvicorn", app, "--host", HOST, "--no-access-log", "--log-level", "warning"]
+    return serving(
+        lambda port: [*arguments, "--port", str(port), "--workers", str(workers)],
+        lambda _: environment,
+        "/",
+    )
+
+
+def _flashticket(settings: Mapping[str, str], *arguments: str) -> str:
+    return subprocess.run(  # noqa: S603 - the command is ours
+        [sys.executable, "-m", "api.cli", *arguments],
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout
+
+
+def _address(port: int) -> dict[str, str]:
+    return {"FLASHTICKET_HOST": HOST, "FLASHTICKET_PORT": str(port)}
+
+
+def _made(answer: httpx.Response) -> dict[str, Any]:
+    answer.raise_for_status()
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def _import_users(api: httpx.Client) -> list[str]:
+    lines = (f'{{"name":"User {n}","email":"user{n}@example.com"}}\n' for n in range(USERS))
+    _made(
+        api.post(
+            "/v1/users/import",
+            content="".join(lines),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+    )
+    users: list[str] = []
+    page: dict[str, str | int] = {"limit": 1000}
+    while True:
+        answer = _made(api.get("/v1/users", params=page))
+        users += [user["user_id"] for user in answer["users"]]
+        if not answer.get("next_cursor"):
+            return users
+        page["cursor"] = answer["next_cursor"]

@@ -1,0 +1,73 @@
+"""The loads of the bench, the same for every contender."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from loadtest.generator import Plan
+from loadtest.serving import HOST
+
+CAPACITY: Final = 1_000_000
+"""Of each event that is to be booked: more than a run can sell."""
+
+WARMUP_SECONDS: Final = 1.0
+
+BOOKING: Final = '{"event_id":"{event}","user_id":"{user}"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What clients do: `book` on so many events, be `refused` by one that is sold out, or `read`.
+
+    With `requests` the run ends after so many, else after the time that the caller gives.
+    """
+
+    title: str
+    action: Literal["book", "refused", "read"]
+    events: int = 1
+    connections: int = 128
+    requests: int | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The only answer that is right, as the generator tallies it."""
+        return {"book": "201", "refused": "409 sold-out", "read": "200"}[self.action]
+
+    def plan(
+        self,
+        port: int,
+        seconds: float,
+        *,
+        event_ids: Sequence[str],
+        users: Sequence[str],
+        headers: Mapping[str, str],
+        key_prefix: str,
+        bodies_file: str | None,
+    ) -> Plan:
+        """Turn the workload into requests to one server."""
+        reading = self.action == "read"
+        return Plan(
+            host=HOST,
+            port=port,
+            method="GET" if reading else "POST",
+            path="/v1/events/{event}/availability" if reading else "/v1/bookings",
+            connections=self.connections,
+            seconds=seconds,
+            warmup_seconds=0.0 if self.requests else WARMUP_SECONDS,
+            requests=self.requests,
+            headers=dict(headers),
+            body="" if reading else BOOKING,
+            events=list(event_ids),
+            users=list(users),
+            key_prefix=None if reading else key_prefix,
+            bodies_file=bodies_file,
+        )
+
+
+WORKLOADS: Final[Mapping[str, Workload]] = {
+    "hot": Workload("one hot event, bookings", "book"),
+    "many": Workload("1,000 events, bookings", "book", events=1000),
+    "sold-out": Workload("sold out, refusals", "refused"),
+    "reads": Workload("availability, reads", "read"),
+    "lone": Workload("lone bookings, idle system", "book", connections=1, requests=1000),
+}
