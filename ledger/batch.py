@@ -115,7 +115,8 @@ def _decide_one(
     if key is not None and (first := loaded.recorded_by_key.get(key)) is not None:
         if first.request_hash != submission.request_hash:
             return IdempotencyKeyReused()
-        return Done(first, _booking_of(stream.state, command), head_of(stream), replayed=True)
+        first_booking = evolve(State(), first).booking
+        return Done(first, first_booking, head_of(stream), replayed=True)
 
     # Time never runs back within a stream, whatever the clocks of two database servers say.
     now = max(loaded.now, stream.updated_at)

@@ -24,6 +24,8 @@ import struct
 from typing import Final
 from uuid import UUID
 
+from ledger.entries import Recorded
+
 TAG: Final = b"flashticket/entry/1\n"
 
 GENESIS: Final = bytes(32)
@@ -76,3 +78,21 @@ def preimage(
 def entry_hash(preimage_bytes: bytes) -> bytes:
     """SHA-256 of a preimage, 32 bytes."""
     return hashlib.sha256(preimage_bytes).digest()
+
+
+def hash_of(recorded: Recorded) -> bytes:
+    """The hash that ``recorded`` should carry: that of all its other columns."""
+    return entry_hash(
+        preimage(
+            stream_id=recorded.stream_id,
+            version=recorded.version,
+            recorded_at=recorded.recorded_at,
+            schema_version=recorded.schema_version,
+            actor=recorded.actor,
+            prev_hash=recorded.prev_hash,
+            type_name=recorded.type_name,
+            idempotency_key=recorded.idempotency_key,
+            request_hash=recorded.request_hash,
+            payload=recorded.payload,
+        )
+    )

@@ -43,6 +43,9 @@ def statement(package: str, name: str) -> bytes:
     return (resources.files(package) / "sql" / f"{name}.sql").read_bytes()
 
 
+FIND_UNDURABLE_SETTINGS: Final = statement("ledger", "find_undurable_settings")
+
+
 def open_pool(url: str, *, role: str | None, size_max: int, name: str) -> Pool:
     """A pool that is not yet open, in autocommit mode, acting as ``role``.
 
@@ -108,8 +111,7 @@ def is_outage(error: psycopg.Error) -> bool:
 
 async def require_durable(connection: Connection) -> None:
     """Raise `NotDurable` unless a commit here survives a crash (L5)."""
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        cursor = await connection.execute("SELECT current_setting($1)", (setting,))
-        row = await cursor.fetchone()
-        if row is None or row[0] == "off":
-            raise NotDurable(f"PostgreSQL runs with {setting} = off: a crash would lose bookings")
+    cursor = await connection.execute(FIND_UNDURABLE_SETTINGS)
+    settings = [name for (name,) in await cursor.fetchall()]
+    if settings:
+        raise NotDurable(f"PostgreSQL has {', '.join(settings)} off: a crash would lose bookings")

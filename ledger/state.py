@@ -44,7 +44,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A booking as its entries left it: ``entry_*`` is the first of them, ``changed_*`` the last."""
+    """A booking as its entries left it: ``entry_*`` is their first, ``changed_*`` their last."""
 
     booking_id: BookingId
     stream_id: EventId

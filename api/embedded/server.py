@@ -121,7 +121,7 @@ class EmbeddedServer(ABC):
         self._release()
 
     def kill(self) -> None:
-        """SIGKILL the server and all its children at once, as a power cut would, and reap it."""
+        """SIGKILL the server and all its children at once, as a crash would, and reap it."""
         process = self._process
         if process is None:
             return
@@ -199,10 +199,13 @@ class EmbeddedServer(ABC):
             for process in psutil.process_iter(["name"])
             if process.info["name"] in self.program_names and _works_in(process, self._working_dir)
         ]
+        pids = {process.pid for process in leftovers}
         for process in leftovers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
-                process.send_signal(self.stop_signal)
+                # Not to the children, to whom the signal means something else.
+                if process.ppid() not in pids:
+                    process.send_signal(self.stop_signal)
         if not _wait_until(lambda: not any(map(_lives, leftovers)), STOP_SECONDS_MAX):
             _kill(leftovers)
 

@@ -1,0 +1,80 @@
+"""The ASGI application: calls, problems and services put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from api.asgi import BODY_BYTES_MAX, too_large
+from api.door import Door
+from api.problems import MEDIA_TYPE, Problem, problem_of_error
+from api.routes import bookings, directory, events, operations
+from api.services import open_services
+from api.settings import Settings
+from api.validation import validation_problem
+from ledger.database import DatabaseUnavailable, StreamLocked
+
+_CODES = {404: "not-found", 405: "method-not-allowed", 400: "malformed-json"}
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The application on the servers that ``settings``, or the environment, name."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            app.state.keys = services.keys
+            yield
+
+    app = FastAPI(
+        title="FlashTicket",
+        description="A booking ledger: every booking is an entry, every entry can be proved.",
+        version="1",
+        lifespan=lifespan,
+        max_body_size=BODY_BYTES_MAX,
+        generate_unique_id_function=lambda route: route.name,
+        redoc_url=None,
+        exception_handlers={
+            Problem: _answer_error,
+            DatabaseUnavailable: _answer_error,
+            StreamLocked: _answer_error,
+            RequestValidationError: _answer_invalid,
+            HTTPException: _answer_http,
+            Exception: _answer_error,
+        },
+    )
+    app.router.routes.append(bookings.book_seats_route())
+    app.router.routes.append(events.availability_route())
+    for router in (bookings.router, events.router, directory.router, operations.router):
+        app.include_router(router)
+    return Door(app, settings)
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    return _response(problem_of_error(error))
+
+
+async def _answer_invalid(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return _response(validation_problem(error.errors()))
+
+
+async def _answer_http(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 413:
+        return _response(too_large())
+    code = _CODES.get(error.status_code)
+    if code is None:
+        raise error
+    return _response(Problem(code, str(error.detail), headers=error.headers))
+
+
+def _response(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

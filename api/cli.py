@@ -1,0 +1,299 @@
+"""The command `flashticket`. Imports are made where they are needed: `serve` must start fast."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+import click
+
+from api.servers import OutOfReach, reachable
+from api.settings import Settings
+from ledger.values import CAPACITY_MAX
+
+EXIT_FAILED: Final = 1
+EXIT_WRONG_USE: Final = 2
+EXIT_OUT_OF_REACH: Final = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A booking ledger that sells out a stadium, never sells a seat twice, and proves it.
+
+    \b
+    Exit codes: 0 holds or done, 1 a check failed, 2 wrong use, 3 a server is out of reach.
+    """
+
+
+@contextmanager
+def _servers(*, may_create: bool = False) -> Iterator[Settings]:
+    """Settings with the URLs of servers that can be reached; otherwise the command ends."""
+    from psycopg import OperationalError
+
+    from ledger.database import DatabaseUnavailable
+
+    try:
+        with reachable(_settings(), may_create=may_create) as settings:
+            yield settings
+    except (OutOfReach, DatabaseUnavailable, OperationalError) as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+
+
+def _settings() -> Settings:
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        _end(EXIT_WRONG_USE, str(error))
+
+
+def _end(code: int, message: str) -> NoReturn:
+    click.echo(message.strip(), err=True)
+    sys.exit(code)
+
+
+def _url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise OutOfReach("No database: set FLASHTICKET_DATABASE_URL.")
+    return settings.database_url
+
+
+def _role(settings: Settings) -> str | None:
+    return settings.database_role or None
+
+
+def _owner_url(settings: Settings) -> str:
+    return settings.migrate_url or _url(settings)
+
+
+@main.command()
+@click.option("--users", default=10_000, show_default=True, help="Users of the demo.")
+@click.option("--capacity", default=1_000, show_default=True, help="Places of the demo's venue.")
+def up(users: int, capacity: int) -> None:
+    """Start everything: servers where none are set, migrations, the demo, and the API."""
+    from api.demo import demo_keys, has_events
+    from api.demo import seed as seed_demo
+    from api.serve import serve as serve_http
+    from ledger.migrate import migrate as apply
+
+    with _servers(may_create=True) as settings:
+        url, role = _url(settings), _role(settings)
+        apply(_owner_url(settings))
+        if not asyncio.run(has_events(url, role=role)):
+            click.echo(f"Seeding 1 venue of {capacity}, 1 event and {users} users", err=True)
+            asyncio.run(seed_demo(url, role=role, users=users, capacity=capacity))
+        address = f"http://{settings.host}:{settings.port}"
+        click.echo(f"\nFlashTicket  {address}\nDocs         {address}/docs\n")
+        for key_role, key in _kept_keys(settings, demo_keys).items():
+            click.echo(f"{key_role:<12} {key}")
+        click.echo("\nCtrl-C stops everything; the data stays.")
+        serve_http(settings)
+
+
+def _kept_keys(settings: Settings, make: Callable[..., Any]) -> dict[str, str]:
+    """The demo's keys, kept beside the data so that the next start prints the same."""
+    path = settings.data_dir / "demo-keys.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    keys: dict[str, str] = asyncio.run(make(_url(settings), role=_role(settings), kept=kept))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(keys))
+    return keys
+
+
+@main.command()
+def serve() -> None:
+    """Serve the API until SIGTERM."""
+    from api.serve import serve as serve_http
+
+    with _servers() as settings:
+        serve_http(settings)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to this version; safe to repeat and to run in parallel."""
+    from ledger.migrate import MigrationsChanged
+    from ledger.migrate import migrate as apply
+
+    with _servers(may_create=True) as settings:
+        try:
+            applied = apply(_owner_url(settings))
+        except MigrationsChanged as error:
+            _end(EXIT_FAILED, str(error))
+        click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+
+
+@main.command()
+@click.option("--users", default=10_000, show_default=True, type=click.IntRange(min=0))
+@click.option("--capacity", default=1_000, show_default=True, type=click.IntRange(1, CAPACITY_MAX))
+@click.option("--json", "as_json", is_flag=True, help="Print the ids of what was made as JSON.")
+def seed(users: int, capacity: int, as_json: bool) -> None:
+    """Make a venue, an event that sells all of it, and users."""
+    from api.demo import seed as seed_demo
+
+    with _servers() as settings:
+        made = asyncio.run(
+            seed_demo(_url(settings), role=_role(settings), users=users, capacity=capacity)
+        )
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "venue_id": str(made.venue_id),
+                    "event_id": str(made.event_id),
+                    "user_ids": [str(user_id) for user_id in made.user_ids],
+                }
+            )
+        )
+    else:
+        click.echo(f"venue {made.venue_id}\nevent {made.event_id}\nusers {len(made.user_ids)}")
+
+
+@main.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.option(
+    "--role", required=True, type=click.Choice(["client", "organizer", "auditor", "admin"])
+)
+def create_key(role: str) -> None:
+    """Make a key and print it, once: only its hash is stored."""
+    from api.demo import create_key as make
+    from api.keys import Role
+
+    with _servers() as settings:
+        click.echo(asyncio.run(make(_url(settings), role=_role(settings), key_role=Role(role))))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def verify(as_json: bool) -> None:
+    """Replay everything from the database; exit 0 only if every invariant holds."""
+    from api.reports import progress, report_as_json, report_as_text
+    from ledger.verify import snapshot
+    from ledger.verify import verify as run
+    from projections.cache import compare_cache
+
+    with (
+        _servers() as settings,
+        snapshot(_url(settings)) as connection,
+        compare_cache(settings.redis_url) as compare,
+        progress("entries verified") as advance,
+    ):
+        report = run(connection, advance, compare)
+    click.echo(report_as_json(report) if as_json else report_as_text(report))
+    if report.violations:
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--event", "event_id", type=click.UUID, help="One event; all where not given.")
+@click.option("--at-version", type=click.IntRange(min=0), help="State right after that version.")
+@click.option("--at", "at_time", help="State at a time, RFC 3339 with offset.")
+def replay(event_id: UUID | None, at_version: int | None, at_time: str | None) -> None:
+    """Print the state of events, as of a version or a time, one JSON object a line."""
+    from api.reports import replay_as_json, until
+    from ledger.replay import Broken
+    from ledger.values import EventId
+    from ledger.verify import replay as run
+    from ledger.verify import snapshot
+
+    if at_version is not None and at_time is not None:
+        raise click.UsageError("--at-version and --at exclude each other.")
+    if at_version is not None and event_id is None:
+        raise click.UsageError("--at-version needs --event: each event counts its own versions.")
+    stop = until(at_version, at_time)
+    found = False
+    with _servers() as settings, snapshot(_url(settings)) as connection:
+        try:
+            for stream in run(connection, None if event_id is None else EventId(event_id), stop):
+                found = True
+                click.echo(replay_as_json(stream))
+        except Broken as broken:
+            _end(EXIT_FAILED, f"{broken.violation.rule} at {broken.violation}")
+    if event_id is not None and not found:
+        _end(EXIT_FAILED, f"There is no event {event_id}.")
+
+
+@main.command()
+def rebuild() -> None:
+    """Make projections and caches anew from the ledger; bookings wait meanwhile."""
+    from api.reports import progress
+    from ledger.replay import Broken
+    from projections.rebuild import rebuild as run
+
+    with _servers() as settings, progress("entries replayed") as advance:
+        try:
+            streams = run(_owner_url(settings), settings.redis_url, advance)
+        except Broken as broken:
+            _end(EXIT_FAILED, f"Nothing was changed: {broken.violation}")
+    click.echo(f"{streams} streams rebuilt")
+
+
+@main.command("flash-sale")
+@click.option("--users", default=10_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--capacity", default=1_000, show_default=True, type=click.IntRange(1, CAPACITY_MAX))
+@click.option("--vus", default=1_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write a JSON report.")
+@click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="Write JUnit XML.")
+def flash_sale(
+    users: int, capacity: int, vus: int, json_path: Path | None, junit_path: Path | None
+) -> None:
+    """Seed, let k6 send everybody at once, then audit what came of it."""
+    from api.sale import SaleFailed, hold_sale
+    from loadtest.report import as_json, as_junit, as_text
+
+    with _servers(may_create=True) as settings:
+        try:
+            report = hold_sale(settings, users=users, capacity=capacity, vus=vus)
+        except SaleFailed as error:
+            _end(EXIT_OUT_OF_REACH, str(error))
+    for path, text in ((json_path, as_json(report)), (junit_path, as_junit(report))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    click.echo(as_text(report))
+    if not report.ok:
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--seconds", default=4.0, show_default=True, help="Of each measurement.")
+@click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
+@click.option("--contender", "contenders", multiple=True, help="Only this one; may be repeated.")
+def bench(
+    rounds: int, seconds: float, workloads: tuple[str, ...], contenders: tuple[str, ...]
+) -> None:
+    """Measure against the usual design and the ceilings, side by side."""
+    from loadtest.bench import CONTENDERS, as_text, run_bench
+    from loadtest.serving import ServerFailed
+    from loadtest.workloads import WORKLOADS
+
+    try:
+        result = run_bench(
+            rounds=rounds,
+            seconds=seconds,
+            contenders=contenders or CONTENDERS,
+            workloads=workloads or tuple(WORKLOADS),
+            say=lambda line: click.echo(line, err=True),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except ServerFailed as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+    click.echo(as_text(result))
+    if not result.ok:
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

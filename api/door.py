@@ -1,0 +1,131 @@
+"""The door: what happens to every request before and after its call.
+
+It gives the request its id, refuses a body announced as too large, sends the hot calls straight to
+their handlers, turns whatever is raised into a problem document, and measures and logs the answer.
+"""
+
+import itertools
+import logging
+import re
+import secrets
+from time import perf_counter
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
+
+from api import metrics
+from api.asgi import BODY_BYTES_MAX, header, respond_problem, too_large
+from api.problems import problem_of_error
+from api.routing import LeanRoute
+from api.settings import Settings
+
+_log = logging.getLogger("flashticket.requests")
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SLOW_SECONDS: Final = 1.0
+_UNLIMITED_PATHS: Final = frozenset({"/v1/users/import"})
+
+
+class Door:
+    """An ASGI application around the FastAPI one."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._app = app
+        self._logs = settings.log_requests
+        lean = [route for route in app.router.routes if isinstance(route, LeanRoute)]
+        self._by_path = {
+            (method, route.path): route
+            for route in lean
+            for method in route.methods or ()
+            if not route.param_convertors
+        }
+        self._by_pattern = [route for route in lean if route.param_convertors]
+        self._request_ids = itertools.count(1)
+        self._request_id_prefix = secrets.token_hex(4)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        request_id = self._request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        failure: Exception | None = None
+        try:
+            await self._pass_on(scope, receive, send_with_id)
+        except ConnectionResetError:
+            status = status or 499  # nobody is there to be answered
+        except Exception as error:  # noqa: BLE001  every error gets its answer here
+            failure = error
+            if status == 0:
+                await respond_problem(send_with_id, problem_of_error(error))
+        self._note(scope, request_id, status, perf_counter() - started, failure)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = header(scope, b"content-length")
+        announced = int(length) if length is not None and length.isdigit() else 0
+        if announced > BODY_BYTES_MAX and scope["path"] not in _UNLIMITED_PATHS:
+            raise too_large()
+        route = self._by_path.get((scope["method"], scope["path"])) or self._match(scope)
+        if route is None:
+            await self._app(scope, receive, send)
+        else:
+            scope["app"] = self._app
+            scope["route"] = route
+            await route.app(scope, receive, send)
+
+    def _match(self, scope: Scope) -> LeanRoute | None:
+        for route in self._by_pattern:
+            if scope["method"] in (route.methods or ()):
+                found = route.path_regex.match(scope["path"])
+                if found is not None:
+                    scope["path_params"] = found.groupdict()
+                    return route
+        return None
+
+    def _request_id(self, scope: Scope) -> str:
+        given = header(scope, b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return f"{self._request_id_prefix}-{next(self._request_ids):x}"
+
+    def _note(
+        self,
+        scope: Scope,
+        request_id: str,
+        status: int,
+        seconds: float,
+        failure: Exception | None,
+    ) -> None:
+        route: Any = scope.get("route")
+        call = "none" if route is None else route.name
+        metrics.REQUESTS.labels(call, str(status)).inc()
+        metrics.REQUEST_SECONDS.labels(call).observe(seconds)
+        failed = status >= 500 or seconds > _SLOW_SECONDS
+        if self._logs == "all" or (failed and self._logs == "failures"):
+            _log.log(
+                logging.ERROR if status >= 500 else logging.INFO,
+                "request",
+                exc_info=failure if status == 500 else None,
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "call": call,
+                    "status": status,
+                    "ms": round(seconds * 1000, 1),
+                    "reason": str(failure.__cause__ or failure) if failure else None,
+                },
+            )

@@ -1,0 +1,69 @@
+"""Prometheus metrics: what an operator looks at first."""
+
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+REQUESTS = Counter(
+    "flashticket_requests", "Requests answered, by call and status.", ("call", "status")
+)
+REQUEST_SECONDS = Histogram(
+    "flashticket_request_seconds", "Time from the request to its answer.", ("call",), buckets=_FAST
+)
+COMMANDS = Counter("flashticket_commands", "Commands by kind and outcome.", ("command", "outcome"))
+BATCH_SIZE = Histogram(
+    "flashticket_batch_size",
+    "Commands that shared one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+LOCK_WAIT_SECONDS = Histogram(
+    "flashticket_lock_wait_seconds", "Time to lock a batch's streams and load.", buckets=_FAST
+)
+LOCK_HOLD_SECONDS = Histogram(
+    "flashticket_lock_hold_seconds", "Time from the lock to the end of COMMIT.", buckets=_FAST
+)
+UNANSWERED = Gauge(
+    "flashticket_unanswered",
+    "Commands taken that have no outcome yet.",
+    multiprocess_mode="livesum",
+)
+POOL_CONNECTIONS = Gauge(
+    "flashticket_pool_connections",
+    "Database connections, by pool and whether idle.",
+    ("pool", "state"),
+    multiprocess_mode="livesum",
+)
+POOL_WAITING = Gauge(
+    "flashticket_pool_waiting",
+    "Requests waiting for a connection.",
+    ("pool",),
+    multiprocess_mode="livesum",
+)
+CACHE_AWAY = Counter("flashticket_cache_away", "Times that Redis did not answer.")
+
+
+def measure_batch(*, size: int, lock_wait: float, lock_hold: float) -> None:
+    """Takes the timings of one attempt, in seconds."""
+    BATCH_SIZE.observe(size)
+    LOCK_WAIT_SECONDS.observe(lock_wait)
+    LOCK_HOLD_SECONDS.observe(lock_hold)
+
+
+def exposition(*, of_all_workers: bool) -> tuple[bytes, str]:
+    """The metrics in Prometheus text form, and its content type."""
+    registry = REGISTRY
+    if of_all_workers:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,179 @@
+"""Problem documents (RFC 9457): every error a client can meet, in one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+import orjson
+
+from api.times import rfc3339
+from ledger.attempts import OutcomeUnknown
+from ledger.batch import Failed
+from ledger.database import DatabaseUnavailable, StreamLocked
+from ledger.decide import (
+    BookingNotFound,
+    CapacityAboveVenue,
+    CapacityBelowSold,
+    EventNotFound,
+    IdempotencyKeyReused,
+    LimitPerUser,
+    Rejection,
+    SalesClosed,
+    SoldOut,
+    UserNotFound,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its code is stable, its words may improve."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "booking-not-found": Kind(
+        404, "No such booking", "Check the id, and that your key is the one that booked it."
+    ),
+    "capacity-above-venue": Kind(
+        409, "The venue is smaller than that", "Choose a capacity within the venue's."
+    ),
+    "capacity-below-sold": Kind(
+        409, "More places are taken than that", "Nothing was changed. Choose more, or cancel some."
+    ),
+    "event-not-found": Kind(404, "No such event", "Check the id; GET /v1/events lists them."),
+    "forbidden": Kind(403, "Your key may not do this", "Use a key with one of the roles named."),
+    "idempotency-key-reused": Kind(
+        422,
+        "The idempotency key belongs to another request",
+        "Send the body that the key was first used with, or a new key.",
+    ),
+    "internal-error": Kind(
+        500, "Something broke on our side", "Tell us the request id; repeat with the same key."
+    ),
+    "limit-per-user": Kind(
+        409, "The user's limit for this event is reached", "Book fewer, or for another user."
+    ),
+    "malformed-json": Kind(422, "The body is not JSON", "Send one JSON object in UTF-8."),
+    "method-not-allowed": Kind(
+        405, "This path has no such method", "The Allow header lists what it has."
+    ),
+    "not-found": Kind(404, "There is nothing here", "/docs lists every path."),
+    "overloaded": Kind(
+        503, "Too many requests are waiting", "Nothing was done. Repeat after Retry-After."
+    ),
+    "payload-too-large": Kind(413, "The body is too large", "Bodies end at 64 KiB, bulk apart."),
+    "sales-closed": Kind(409, "Sales are not open now", "Come back between opening and closing."),
+    "sold-out": Kind(
+        409, "Not enough places are left", "Ask for fewer, or watch the event's availability."
+    ),
+    "unauthenticated": Kind(
+        401, "A valid key is needed", "Send `Authorization: Bearer KEY` with a key that exists."
+    ),
+    "unavailable": Kind(
+        503,
+        "A server behind us does not answer",
+        "Repeat after Retry-After, with the same idempotency key if you had one.",
+    ),
+    "unsupported-media-type": Kind(
+        415, "The body has another type than this call takes", "Send application/json."
+    ),
+    "user-not-found": Kind(404, "No such user", "Check the id; POST /v1/users makes one."),
+    "validation": Kind(422, "The request is not valid", "`errors` says where and why."),
+    "venue-not-found": Kind(404, "No such venue", "Check the id; POST /v1/venues makes one."),
+}
+
+
+class Problem(Exception):
+    """An error with its answer: a code of `KINDS`, what happened, and fields for programs."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(detail)
+        kind = KINDS[code]
+        self.code = code
+        self.status = kind.status
+        self.headers = dict(headers or {})
+        if self.status == 503:
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+        self._detail = detail
+        self._fields = fields
+
+    def body(self) -> bytes:
+        """The problem document."""
+        return orjson.dumps(
+            {
+                "type": f"/problems/{self.code}",
+                "title": KINDS[self.code].title,
+                "status": self.status,
+                "detail": self._detail,
+                "code": self.code,
+                **self._fields,
+            }
+        )
+
+
+def problem_of(outcome: Rejection | Failed) -> Problem:
+    """What a client is told of an outcome that is not `ledger.batch.Done`."""
+    match outcome:
+        case Failed(error):
+            return problem_of_error(error)
+        case SoldOut(available):
+            return Problem("sold-out", f"{available} places are left.", available=available)
+        case LimitPerUser(limit, already):
+            detail = f"A user may have {limit} tickets of this event and this one has {already}."
+            return Problem("limit-per-user", detail, limit=limit, already=already)
+        case SalesClosed(opens_at, closes_at):
+            return Problem(
+                "sales-closed",
+                "This event is not on sale now.",
+                sales_open_at=None if opens_at is None else rfc3339(opens_at),
+                sales_close_at=None if closes_at is None else rfc3339(closes_at),
+            )
+        case EventNotFound(event_id):
+            return Problem("event-not-found", f"There is no event {event_id}.")
+        case UserNotFound(user_id):
+            return Problem("user-not-found", f"There is no user {user_id}.")
+        case BookingNotFound(booking_id):
+            return Problem("booking-not-found", f"There is no booking {booking_id}.")
+        case CapacityAboveVenue(capacity, venue_capacity):
+            detail = f"A capacity of {capacity} is above the venue's {venue_capacity}."
+            return Problem("capacity-above-venue", detail, venue_capacity=venue_capacity)
+        case CapacityBelowSold(capacity, booked, held):
+            detail = f"{booked} places are booked and {held} held; {capacity} would not do."
+            return Problem("capacity-below-sold", detail, booked=booked, held=held)
+        case IdempotencyKeyReused():
+            return Problem("idempotency-key-reused", "The key was used with another request.")
+        case _:
+            assert_never(outcome)
+
+
+def problem_of_error(error: Exception) -> Problem:
+    """What a client is told of an exception: an outage is an honest 503, the rest our fault."""
+    match error:
+        case Problem():
+            return error
+        case OutcomeUnknown():
+            return Problem(
+                "unavailable",
+                "The database was lost during the commit, so the command may have been carried "
+                "out. Repeating it with the same idempotency key is safe.",
+                outcome="unknown",
+            )
+        case DatabaseUnavailable():
+            return Problem("unavailable", "The database does not answer. Nothing was done.")
+        case StreamLocked():
+            return Problem("unavailable", "This event is locked at the moment. Nothing was done.")
+        case _:
+            return Problem("internal-error", "An unexpected error; nothing was done.")

@@ -1,0 +1,1 @@
+"""The HTTP calls, a module per kind of thing they are about."""

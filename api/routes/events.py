@@ -1,0 +1,148 @@
+"""Events: schedule, list, change, and how many places are left."""
+
+from typing import Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends
+from starlette.types import Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from api import bodies
+from api.access import allowed
+from api.asgi import header, respond
+from api.documents import problems
+from api.keys import Principal
+from api.paging import Cursor, Limit, next_cursor, position
+from api.problems import Problem
+from api.routing import LeanRoute
+from api.services import Services, services_of
+from api.times import instant_of
+from api.views import availability_fields, event_body
+from ledger.commands import ChangeCapacity, ScheduleEvent, Submission
+from ledger.values import EventId, VenueId
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+_CACHE_CONTROL: Final = (b"cache-control", b"no-cache")  # ask again, with the ETag
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=problems("capacity-above-venue", "venue-not-found", call="schedule_event"),
+)
+async def schedule_event(
+    body: bodies.EventIn,
+    principal: Principal = Depends(allowed("schedule_event")),
+    services: Services = Depends(services_of),
+) -> bodies.Event:
+    """Open an event at a venue."""
+    venue = await services.queries.venue(VenueId(body.venue_id))
+    if venue is None:
+        raise Problem("venue-not-found", f"There is no venue {body.venue_id}.")
+    opens_at, closes_at = body.sales_open_at, body.sales_close_at
+    if opens_at is not None and closes_at is not None and closes_at <= opens_at:
+        raise Problem(
+            "validation",
+            "Sales would close before they open.",
+            errors=[{"at": ["body", "sales_close_at"], "why": "not after sales_open_at"}],
+        )
+    event_id = EventId(uuid7())
+    command = ScheduleEvent(
+        event_id=event_id,
+        venue_id=venue.venue_id,
+        venue_capacity=venue.capacity,
+        name=body.name,
+        starts_at=instant_of(body.starts_at),
+        capacity=venue.capacity if body.capacity is None else body.capacity,
+        sales_open_at=None if opens_at is None else instant_of(opens_at),
+        sales_close_at=None if closes_at is None else instant_of(closes_at),
+        limit_per_user=body.limit_per_user,
+    )
+    await services.carry_out(Submission(command, principal.key_id))
+    return await _event(services, event_id)
+
+
+@router.get("", responses=problems())
+async def list_events(
+    limit: Limit = 100, cursor: Cursor = None, services: Services = Depends(services_of)
+) -> bodies.EventPage:
+    """All events in order of creation."""
+    events = await services.queries.events(position(cursor), limit)
+    return bodies.EventPage(
+        items=[event_body(event) for event in events],
+        next_cursor=next_cursor(events, limit, lambda event: event.stream_id),
+    )
+
+
+@router.get("/{event_id}", responses=problems("event-not-found"))
+async def read_event(event_id: UUID, services: Services = Depends(services_of)) -> bodies.Event:
+    """An event with its counts."""
+    return await _event(services, EventId(event_id))
+
+
+@router.patch(
+    "/{event_id}",
+    responses=problems(
+        "capacity-above-venue", "capacity-below-sold", "event-not-found", call="change_event"
+    ),
+)
+async def change_event(
+    event_id: UUID,
+    body: bodies.EventPatch,
+    principal: Principal = Depends(allowed("change_event")),
+    services: Services = Depends(services_of),
+) -> bodies.Event:
+    """Change an event's capacity: more is sellable at once, less never below what is taken."""
+    await services.carry_out(
+        Submission(ChangeCapacity(EventId(event_id), body.capacity), principal.key_id)
+    )
+    return await _event(services, EventId(event_id))
+
+
+async def _event(services: Services, event_id: EventId) -> bodies.Event:
+    event = await services.queries.event(event_id)
+    if event is None:
+        raise Problem("event-not-found", f"There is no event {event_id}.")
+    return event_body(event)
+
+
+async def answer_availability(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  an ASGI application
+    """GET /v1/events/{event_id}/availability."""
+    services: Services = scope["app"].state.services
+    text = scope["path_params"]["event_id"]
+    try:
+        event_id = EventId(UUID(text))
+    except ValueError:
+        raise Problem("event-not-found", "An event's id is a UUID.") from None
+    head = await services.availability.get(event_id)
+    if head is None:
+        raise Problem("event-not-found", f"There is no event {event_id}.")
+    etag = f'"{head.version}"'
+    headers = ((b"etag", etag.encode()), _CACHE_CONTROL)
+    if etag in (header(scope, b"if-none-match") or ""):
+        await respond(send, 304, b"", headers=headers)
+    else:
+        body = orjson.dumps(availability_fields(event_id, head))
+        await respond(send, 200, body, headers=headers)
+
+
+async def read_availability(event_id: UUID) -> None:
+    """How many places are left, as of a version that never goes back. Cheap to ask often."""
+
+
+def availability_route() -> LeanRoute:
+    """The documented route of `answer_availability`."""
+    return LeanRoute(
+        "/v1/events/{event_id}/availability",
+        read_availability,
+        handler=answer_availability,
+        methods=["GET"],
+        tags=["events"],
+        response_model=bodies.Availability,
+        responses={
+            **problems("event-not-found"),
+            304: {"description": "The version named by If-None-Match is still the latest"},
+        },
+    )

@@ -1,0 +1,66 @@
+"""Serving over HTTP: uvicorn with what an operator expects of its end."""
+
+import os
+import signal
+import tempfile
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from api import logs
+from api.settings import Settings
+
+_BACKLOG: Final = 4096
+_GRACE_SECONDS: Final = 8  # SIGTERM to exit within 10 s
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight and return."""
+    # The application, in a worker of its own or not, reads its settings from the environment.
+    for name in ("database_url", "redis_url"):
+        value = getattr(settings, name)
+        if value is not None:
+            os.environ[f"FLASHTICKET_{name.upper()}"] = value
+    # uvicorn raises the signal again once it is done; the exit is clean all the same.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_handled)
+    logs.configure(settings.log_level)
+    if settings.workers > 1:
+        with tempfile.TemporaryDirectory(prefix="flashticket-metrics-") as folder:
+            # Read by prometheus_client when the workers import it.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            _run(settings)
+    else:
+        _run(settings)
+
+
+def app() -> object:
+    """The application of one worker."""
+    from api.app import create_app
+
+    settings = Settings()
+    logs.configure(settings.log_level)
+    return create_app(settings)
+
+
+def _run(settings: Settings) -> None:
+    uvicorn.run(
+        "api.serve:app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        backlog=_BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _already_handled(number: int, frame: FrameType | None) -> None:
+    del number, frame

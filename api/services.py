@@ -1,0 +1,117 @@
+"""What the calls work with, opened once a process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from api import metrics
+from api.keys import KeyRing
+from api.problems import Problem, problem_of
+from api.settings import Settings
+from ledger.batch import Done, Failed, Outcome
+from ledger.combiner import Closing, Limits, Overloaded
+from ledger.commands import Submission
+from ledger.database import Pool, open_pool
+from ledger.heads import Heads
+from ledger.writer import Writer, open_writer
+from projections.availability import Availability
+from projections.cache import Cache
+from projections.queries import Queries
+
+_POOL_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    writer: Writer
+    queries: Queries
+    availability: Availability
+    cache: Cache | None
+    keys: KeyRing
+
+    async def carry_out(self, submission: Submission) -> Done:
+        """What came of ``submission``, durable; raises the `Problem` that stood in the way."""
+        try:
+            outcome = await self.writer.submit(submission)
+        except Overloaded:
+            raise Problem("overloaded", "Too many are waiting. Nothing was done.") from None
+        except Closing:
+            raise Problem("unavailable", "We are shutting down. Nothing was done.") from None
+        command = type(submission.command).__name__
+        metrics.COMMANDS.labels(command, _outcome_label(outcome)).inc()
+        if isinstance(outcome, Done):
+            return outcome
+        error = outcome.error if isinstance(outcome, Failed) else None
+        raise problem_of(outcome) from error
+
+
+def services_of(request: Request) -> Services:
+    """The dependency of a route on its process's services."""
+    services: Services = request.app.state.services
+    return services
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Services on the servers that ``settings`` name; either may be away at the time."""
+    if settings.database_url is None:
+        raise ValueError("FLASHTICKET_DATABASE_URL is not set")
+    role = settings.database_role or None
+    heads = Heads(settings.sold_out_trust_ms / 1000)
+    async with AsyncExitStack() as stack:
+        pool = open_pool(
+            settings.database_url, role=role, size_max=settings.read_connections_max, name="reader"
+        )
+        await pool.open(wait=False)
+        stack.push_async_callback(pool.close)
+        queries = Queries(pool)
+        cache = None
+        if settings.redis_url is not None:
+            cache = Cache(settings.redis_url, fresh_ms=settings.availability_fresh_ms)
+            stack.push_async_callback(cache.close)
+        availability = Availability(cache, queries.heads, heads.latest)
+        stack.push_async_callback(availability.close)
+        writer = await stack.enter_async_context(
+            open_writer(
+                settings.database_url,
+                role=role,
+                limits=Limits(
+                    batch_size_max=settings.batch_size_max,
+                    batches_in_flight_max=settings.batches_in_flight_max,
+                    pending_max=settings.pending_max,
+                    one_stream_per_batch=settings.streams_per_transaction == "one",
+                ),
+                heads=heads,
+                measure=metrics.measure_batch,
+                publish=availability.publish,
+            )
+        )
+        keys = KeyRing(pool)
+        for background in (keys.keep_fresh(), _watch(writer, pool)):
+            task = asyncio.create_task(background)
+            stack.callback(task.cancel)
+        yield Services(writer, queries, availability, cache, keys)
+
+
+async def _watch(writer: Writer, reader: Pool) -> None:
+    while True:
+        metrics.UNANSWERED.set(writer.unanswered)
+        for pool in (writer.pool, reader):
+            stats = pool.get_stats()
+            idle = stats.get("pool_available", 0)
+            busy = stats.get("pool_size", 0) - idle
+            metrics.POOL_CONNECTIONS.labels(pool.name, "idle").set(idle)
+            metrics.POOL_CONNECTIONS.labels(pool.name, "busy").set(busy)
+            metrics.POOL_WAITING.labels(pool.name).set(stats.get("requests_waiting", 0))
+        await asyncio.sleep(_POOL_WATCH_SECONDS)
+
+
+def _outcome_label(outcome: Outcome) -> str:
+    if isinstance(outcome, Done):
+        return "replayed" if outcome.replayed else "done"
+    if isinstance(outcome, Failed):
+        return "failed"
+    return type(outcome).__name__

@@ -1,0 +1,69 @@
+"""Settings from the environment, all listed in the README; a test compares the two."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, each as ``FLASHTICKET_`` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="FLASHTICKET_")
+
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL, as a URL. Without it, and without the Redis URL, `up` and "
+        "`flash-sale` start embedded servers; every other command then looks for theirs.",
+    )
+    redis_url: str | None = Field(
+        default=None, description="Redis or Valkey, as a URL. Without it nothing is cached."
+    )
+    migrate_url: str | None = Field(
+        default=None,
+        description="PostgreSQL as the owner of the tables, for `migrate` and `rebuild`; "
+        "the database URL where not set.",
+    )
+    database_role: str = Field(
+        default="flashticket_app",
+        description="Role the application takes on after connecting; it may append to the ledger "
+        "but not change it. Empty where the URL's own role is that one already.",
+    )
+    data_dir: Path = Field(
+        default=Path(".data"), description="Where embedded servers keep their data."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for any.")
+    workers: int = Field(default=1, ge=1, description="API processes.")
+    batch_size_max: int = Field(default=512, ge=1, description="Commands in one transaction.")
+    batches_in_flight_max: int = Field(
+        default=2, ge=1, description="Transactions of the common queue at a time, per process."
+    )
+    streams_per_transaction: Literal["many", "one"] = Field(
+        default="many",
+        description="`one` for tables distributed by stream, where a transaction may lock one.",
+    )
+    pending_max: int = Field(
+        default=8192, ge=1, description="Commands waiting per process before 503 `overloaded`."
+    )
+    sold_out_trust_ms: int = Field(
+        default=100,
+        ge=0,
+        description="How long a process may refuse a sold-out event from memory, and so be late "
+        "in saying that another process freed a place.",
+    )
+    availability_fresh_ms: int = Field(
+        default=200, ge=1, description="How long a cached availability counts as true."
+    )
+    read_connections_max: int = Field(
+        default=8, ge=1, description="Connections for queries, per process."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severity that is logged."
+    )
+    log_requests: Literal["failures", "all", "none"] = Field(
+        default="failures",
+        description="Requests that get a log line: those answered 5xx or slower than a second, "
+        "all, or none.",
+    )

@@ -1,0 +1,77 @@
+"""Reference data that decisions look up: venues, users and API keys."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from ledger.database import Connection, Pool, statement, translate_errors
+from ledger.values import ActorId, Instant, UserId, VenueId
+
+_INSERT_VENUE: Final = statement("ledger", "insert_venue")
+_INSERT_USER: Final = statement("ledger", "insert_user")
+_COPY_USERS: Final = statement("ledger", "copy_users")
+_INSERT_KEY: Final = statement("ledger", "insert_key")
+_LIST_KEYS: Final = statement("ledger", "list_keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    venue_id: VenueId
+    name: str
+    capacity: int
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    user_id: UserId
+    name: str
+    email: str
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key as stored: ``key_hash`` is the SHA-256 of its text."""
+
+    key_id: ActorId
+    key_hash: bytes
+    role: str
+    created_at: Instant
+
+
+async def add_venue(connection: Connection, venue: Venue) -> None:
+    await connection.execute(
+        _INSERT_VENUE, (venue.venue_id, venue.name, venue.capacity, venue.created_at)
+    )
+
+
+async def add_user(connection: Connection, user: User) -> None:
+    await connection.execute(_INSERT_USER, (user.user_id, user.name, user.email, user.created_at))
+
+
+async def import_users(connection: Connection, users: AsyncIterator[User]) -> int:
+    """Add ``users`` in constant memory, all or none; how many there were."""
+    count = 0
+    async with (
+        connection.transaction(),
+        connection.cursor() as cursor,
+        cursor.copy(_COPY_USERS) as copy,
+    ):
+        async for user in users:
+            await copy.write_row((user.user_id, user.name, user.email, user.created_at))
+            count += 1
+    return count
+
+
+async def add_key(connection: Connection, key: Key) -> None:
+    await connection.execute(_INSERT_KEY, (key.key_id, key.key_hash, key.role, key.created_at))
+
+
+async def list_keys(pool: Pool) -> dict[bytes, tuple[UUID, str]]:
+    """Key id and role of every key, by the key's hash; raises `DatabaseUnavailable`."""
+    with translate_errors():
+        async with pool.connection() as connection:
+            cursor = await connection.execute(_LIST_KEYS, binary=True)
+            return {key_hash: (key_id, role) for key_hash, key_id, role in await cursor.fetchall()}

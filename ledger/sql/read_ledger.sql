@@ -1,0 +1,18 @@
+-- Every entry, stream by stream in the order of versions.
+-- locks: nothing
+-- index: ledger_pkey gives the order
+-- rows: all
+SELECT
+    stream_id,
+    version,
+    recorded_at_us,
+    actor,
+    idempotency_key,
+    request_hash,
+    type,
+    schema_version,
+    payload,
+    prev_hash,
+    hash
+FROM ledger
+ORDER BY stream_id, version

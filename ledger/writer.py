@@ -1,0 +1,78 @@
+"""The way in: a submission goes to the combiner, its outcome comes back durable."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from ledger.attempts import Attempts
+from ledger.batch import Done, Head, Outcome
+from ledger.combiner import Combiner, Limits
+from ledger.commands import BookSeats, Submission
+from ledger.database import Pool, open_pool
+from ledger.handle import Timings
+from ledger.heads import Heads
+from ledger.values import EventId
+
+Publish = Callable[[dict[EventId, Head]], None]
+
+
+class Writer:
+    """Submits commands; see `open_writer`."""
+
+    def __init__(self, combiner: Combiner, pool: Pool, heads: Heads) -> None:
+        self._combiner = combiner
+        self._heads = heads
+        self.pool = pool
+
+    @property
+    def unanswered(self) -> int:
+        """Submissions taken that have no outcome yet."""
+        return self._combiner.unanswered
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """The outcome of ``submission``, durable; `Failed` holds what went wrong.
+
+        Raises `Overloaded` or `Closing` when it was not taken. Cancelling the caller cancels
+        nothing here: a command once taken is carried out.
+        """
+        command = submission.command
+        if isinstance(command, BookSeats) and submission.idempotency_key is None:
+            # With a key the answer may be that of an earlier booking, which only the ledger knows.
+            refusal = self._heads.refuse(command)
+            if refusal is not None:
+                return refusal
+        return await self._combiner.submit(submission)
+
+
+@asynccontextmanager
+async def open_writer(
+    url: str,
+    *,
+    role: str | None,
+    limits: Limits,
+    heads: Heads,
+    measure: Timings,
+    publish: Publish,
+) -> AsyncIterator[Writer]:
+    """A writer on a pool of its own. Leaving waits until all that was taken has its outcome.
+
+    ``publish`` is told the new heads after every batch that changed any. A database that is away
+    does not prevent opening: submissions then fail until it is back.
+    """
+
+    def observe(submissions: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+        moved: dict[EventId, Head] = {}
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            if isinstance(outcome, Done):
+                moved[submission.command.event_id] = outcome.head
+        for stream_id, head in moved.items():
+            heads.remember(stream_id, head)
+        if moved:
+            publish(moved)
+
+    pool = open_pool(url, role=role, size_max=limits.connections_max, name="writer")
+    await pool.open(wait=False)
+    try:
+        async with Combiner(Attempts(pool, measure).run, limits, observe) as combiner:
+            yield Writer(combiner, pool, heads)
+    finally:
+        await pool.close()

@@ -1,0 +1,129 @@
+"""How many places are left, read by many, asked of Redis and the ledger by few.
+
+Reads are combined like writes are: all that arrive while a read is under way share the next one.
+So a request is always answered from a read that began after it came, which together with the
+versioned cache makes the version never go back, whichever process answers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+from ledger.batch import Head
+from ledger.values import EventId
+from projections.cache import Cache, CacheAway
+
+_log = logging.getLogger(__name__)
+
+_FLUSHES_MAX = 3
+
+ReadHeads = Callable[[Sequence[EventId]], Awaitable[dict[EventId, Head]]]
+
+
+class Availability:
+    """Answers from Redis, falls back to the ledger, and tells Redis what was committed here."""
+
+    def __init__(
+        self,
+        cache: Cache | None,
+        read_heads: ReadHeads,
+        latest_here: Callable[[EventId], Head | None],
+    ) -> None:
+        """``read_heads`` reads the ledger; ``latest_here`` knows what this process committed."""
+        self._cache = cache
+        self._read_heads = read_heads
+        self._latest_here = latest_here
+        self._waiting: dict[EventId, asyncio.Future[Head | None]] = {}
+        self._unpublished: dict[EventId, Head] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._epoch: str | None = None
+
+    async def get(self, event_id: EventId) -> Head | None:
+        """The counts of an event, at most the cache's freshness old; None for an unknown event.
+
+        Raises `ledger.database.DatabaseUnavailable` when neither Redis nor PostgreSQL answers.
+        """
+        answer = self._waiting.get(event_id)
+        if answer is None:
+            answer = self._waiting[event_id] = asyncio.get_running_loop().create_future()
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read_for_all())
+        return await asyncio.shield(answer)
+
+    def publish(self, heads: dict[EventId, Head]) -> None:
+        """Tell Redis of ``heads``, soon and in the background; what is lost is read again."""
+        if self._cache is None:
+            return
+        self._unpublished.update(heads)
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish(self._cache))
+
+    async def close(self) -> None:
+        """Return when nothing runs in the background any more."""
+        for task in (self._reading, self._publishing):
+            if task is not None:
+                await task
+
+    async def _read_for_all(self) -> None:
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, {}
+                try:
+                    heads = await self._read(list(waiting))
+                except Exception as error:  # noqa: BLE001  whatever it is, the readers get it
+                    for answer in waiting.values():
+                        answer.set_exception(error)
+                else:
+                    for event_id, answer in waiting.items():
+                        answer.set_result(heads.get(event_id))
+        finally:
+            self._reading = None
+
+    async def _read(self, event_ids: Sequence[EventId]) -> dict[EventId, Head]:
+        if self._cache is None:
+            return await self._read_heads(event_ids)
+        for _ in range(_FLUSHES_MAX):
+            try:
+                self._epoch, cached = await self._cache.get(event_ids)
+            except CacheAway:
+                break
+            heads = {
+                event_id: head
+                for event_id, head in zip(event_ids, cached, strict=True)
+                if head is not None and not self._is_behind(event_id, head)
+            }
+            missed = [event_id for event_id in event_ids if event_id not in heads]
+            if not missed:
+                return heads
+            true_at = monotonic()
+            read = await self._read_heads(missed)
+            if not read:
+                return heads
+            try:
+                stored = await self._cache.put(self._epoch, read, true_at)
+            except CacheAway:
+                break
+            if stored is not None:
+                return heads | read | stored
+        return await self._read_heads(event_ids)
+
+    def _is_behind(self, event_id: EventId, head: Head) -> bool:
+        latest = self._latest_here(event_id)
+        return latest is not None and latest.version > head.version
+
+    async def _publish(self, cache: Cache) -> None:
+        try:
+            while self._unpublished:
+                heads, self._unpublished = self._unpublished, {}
+                if self._epoch is None:
+                    self._epoch, _ = await cache.get(())
+                if await cache.put(self._epoch, heads, monotonic()) is None:
+                    # Somebody flushed Redis: readers will fill it again from the ledger.
+                    self._epoch = None
+        except CacheAway as error:
+            self._unpublished.clear()
+            _log.warning("availability is not published: %s", error)
+        finally:
+            self._publishing = None

@@ -1,0 +1,8 @@
+-- Write bookings as folded.
+-- locks: the new rows
+-- index: bookings_pkey
+-- rows: one per booking sent
+COPY bookings (
+    booking_id, stream_id, user_id, quantity, status, booked_by, booked_at_us,
+    entry_version, entry_hash, changed_at_us, changed_version, changed_hash
+) FROM STDIN

@@ -1,0 +1,8 @@
+-- Write stream rows as folded.
+-- locks: the new rows
+-- index: streams_pkey
+-- rows: one per stream sent
+COPY streams (
+    stream_id, version, head_hash, capacity, booked, held, updated_at_us,
+    venue_id, venue_capacity, name, starts_at_us, sales_open_at_us, sales_close_at_us, limit_per_user
+) FROM STDIN

@@ -1,0 +1,23 @@
+-- A page of events with their counts, in order of creation.
+-- locks: nothing
+-- index: streams_pkey
+-- rows: at most the limit given
+SELECT
+    stream_id,
+    version,
+    head_hash,
+    capacity,
+    booked,
+    held,
+    updated_at_us,
+    venue_id,
+    venue_capacity,
+    name,
+    starts_at_us,
+    sales_open_at_us,
+    sales_close_at_us,
+    limit_per_user
+FROM streams
+WHERE stream_id > $1
+ORDER BY stream_id
+LIMIT $2

@@ -1,0 +1,19 @@
+-- One booking by its id.
+-- locks: nothing
+-- index: bookings_pkey
+-- rows: one or none
+SELECT
+    booking_id,
+    stream_id,
+    user_id,
+    quantity,
+    status,
+    booked_by,
+    booked_at_us,
+    entry_version,
+    entry_hash,
+    changed_at_us,
+    changed_version,
+    changed_hash
+FROM bookings
+WHERE booking_id = $1
