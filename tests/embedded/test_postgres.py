@@ -137,6 +137,8 @@ def test_a_server_whose_owner_was_killed_is_stopped_by_the_next_start(
 
     assert not lives(orphan)
     assert kept(server) == "orphaned"
+    log = (server.data_dir / "log").read_text()
+    assert "database system was shut down at" in log, "it was killed, not stopped"
 
 
 OWNER = """
