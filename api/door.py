@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api import metrics
 from api.asgi import BODY_BYTES_MAX, header, respond_problem, too_large
-from api.problems import problem_of_error
+from api.problems import Problem, problem_of_error
 from api.routing import LeanRoute
 from api.settings import Settings
 
@@ -24,7 +24,13 @@ _log = logging.getLogger("flashticket.requests")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SLOW_SECONDS: Final = 1.0
-_UNLIMITED_PATHS: Final = frozenset({"/v1/users/import"})
+_BULK_PATHS: Final = frozenset({"/v1/users/import"})
+
+
+def _require_json(scope: Scope) -> None:
+    content_type = header(scope, b"content-type")
+    if content_type is not None and not content_type.lower().startswith("application/json"):
+        raise Problem("unsupported-media-type", f"The body is said to be {content_type[:100]!r}.")
 
 
 class Door:
@@ -76,8 +82,10 @@ class Door:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = header(scope, b"content-length")
         announced = int(length) if length is not None and length.isdigit() else 0
-        if announced > BODY_BYTES_MAX and scope["path"] not in _UNLIMITED_PATHS:
-            raise too_large()
+        if announced and scope["path"] not in _BULK_PATHS:
+            _require_json(scope)
+            if announced > BODY_BYTES_MAX:
+                raise too_large()
         route = self._by_path.get((scope["method"], scope["path"])) or self._match(scope)
         if route is None:
             await self._app(scope, receive, send)

@@ -15,7 +15,10 @@ def validation_problem(errors: Iterable[Mapping[str, Any]], *where: str) -> Prob
     if any(error["type"].startswith("json_") for error in found):
         return Problem("malformed-json", f"The body is not JSON: {found[0]['msg']}.")
     listed = [
-        {"at": [*where, *(_printable(part) for part in error["loc"])], "why": error["msg"]}
+        {
+            "at": [*where, *(_printable(part) for part in error["loc"])],
+            "why": error["msg"].removeprefix("Value error, "),
+        }
         for error in found[:20]
     ]
     first = listed[0]
