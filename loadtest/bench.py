@@ -24,6 +24,14 @@ from loadtest.measure import Measurement, measure, measure_bare_inserts
 from loadtest.workloads import WORKLOADS, Workload
 
 CONTENDERS: Final = ("usual:1", "usual:2", "empty:1", "bare:1", "flashticket:1", "flashticket:2")
+    Empty.kind: Empty,
+    Bare.kind: Bare,
+    FlashTicket.kind: FlashTicket,
+    Usual.kind: Usual,
+}
+KINDS: Final[Mapping[str, Callable[[Servers, int], Contender]]] = {
+    each.kind: each for each in (Usual, Empty, Bare, FlashTicket)
+}
 POOL_SIZES: Final = (1, 2, 5, 10, 20, 40)
 """Tried for the usual design before the first round; the fastest on one hot event takes part."""
 
@@ -100,6 +108,7 @@ def run_bench(
     does not run.
     """
     began_at = datetime.now(UTC)
+    named = [_kind_and_workers(name) for name in contenders]
     if unknown := set(workloads) - WORKLOADS.keys():
         raise ValueError(f"no workload is called {' or '.join(sorted(unknown))}")
     chosen = {name: WORKLOADS[name] for name in workloads}
@@ -111,7 +120,12 @@ def run_bench(
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
             connection.execute(CREATE_DATABASE)
         servers = Servers(postgres.url(), postgres.url("flashticket"), valkey.url())
-        entered = [_contender(name, servers, pool_sizes, say) for name in contenders]
+        entered = [
+            _best_pool(servers, workers, pool_sizes, min(seconds, POOL_TRIAL_SECONDS), say)
+            if kind is Usual
+            else kind(servers, workers)
+            for kind, workers in named
+        ]
         measurements: list[Measurement] = []
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
@@ -130,23 +144,22 @@ def run_bench(
     return bench
 
 
-def _contender(name: str, servers: Servers, pool_sizes: Sequence[int], say: Say) -> Contender:
+def _kind_and_workers(name: str) -> tuple[Callable[[Servers, int], Contender], int]:
     kind, _, workers = name.partition(":")
-    if kind == Usual.kind:
-        return _best_pool(servers, int(workers), pool_sizes, say)
-    for contender in (Empty, Bare, FlashTicket):
-        if kind == contender.kind:
-            return contender(servers, int(workers))
-    raise ValueError(f"no contender is called {name!r}")
+    if kind not in KINDS or not workers.isdecimal() or int(workers) == 0:
+        raise ValueError(f"no contender is called {name}: kind:workers, of {', '.join(KINDS)}")
+    return KINDS[kind], int(workers)
 
 
-def _best_pool(servers: Servers, workers: int, pool_sizes: Sequence[int], say: Say) -> Usual:
+def _best_pool(
+    servers: Servers, workers: int, pool_sizes: Sequence[int], seconds: float, say: Say
+) -> Usual:
     """The yardstick with the pool that is fastest on one hot event: it must not be crippled."""
     fastest: tuple[float, Usual] | None = None
     for pool_size in pool_sizes:
         contender = Usual(servers, workers, pool_size)
         with contender.serve() as port:
-            trial = measure(contender, port, "hot", WORKLOADS["hot"], POOL_TRIAL_SECONDS)
+            trial = measure(contender, port, "hot", WORKLOADS["hot"], seconds)
         say(f"{contender.name} with {pool_size} connections a worker: {trial.per_second:,.0f}/s")
         if fastest is None or trial.per_second > fastest[0]:
             fastest = trial.per_second, contender

@@ -131,7 +131,7 @@ class Usual(Contender):
 
     kind = "usual"
 
-    def __init__(self, servers: Servers, workers: int, pool_size: int) -> None:
+    def __init__(self, servers: Servers, workers: int, pool_size: int = 5) -> None:
         super().__init__(servers, workers)
         self.pool_size = pool_size
         self.headers = {"Authorization": f"Bearer {CLIENT_KEY}"}

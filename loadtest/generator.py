@@ -134,7 +134,6 @@ class Run:
         self.requests_max = plan.requests if plan.requests is not None else sys.maxsize
         self.keep_bodies = plan.bodies_file is not None
         self.sent = 0
-        self.answered = 0
         self.stopping = False
         self.tally: Counter[bytes] = Counter()
         self.latencies = array("d")
@@ -184,9 +183,9 @@ class Connection(asyncio.Protocol):
         self.in_flight = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first request at once."""
+        """Wait for the start of the run."""
         self.transport = cast("asyncio.Transport", transport)
-        self.send()
+        self.run.open_connections += 1
 
     def send(self) -> None:
         """Send the next request, or hang up when there is none."""
@@ -247,12 +246,12 @@ async def run_plan(plan: Plan) -> Outcome:
     """Run one plan to its end, which is bounded by the plan and `REPLY_SECONDS_MAX`."""
     loop = asyncio.get_running_loop()
     run = Run(plan, loop)
-    transports: list[asyncio.Transport] = []
-    for _ in range(plan.connections):
-        run.open_connections += 1
-        transport, _ = await loop.create_connection(partial(Connection, run), plan.host, plan.port)
-        transports.append(transport)
-    await asyncio.wait([run.all_closed], timeout=plan.warmup_seconds)
+    connect = partial(loop.create_connection, partial(Connection, run), plan.host, plan.port)
+    connections = [(await connect())[1] for _ in range(plan.connections)]
+    for connection in connections:
+        connection.send()
+    if plan.warmup_seconds:
+        await asyncio.wait([run.all_closed], timeout=plan.warmup_seconds)
     tally_before, cpu_before = run.tally.copy(), _cpu_seconds()
     latencies_before, began = len(run.latencies), time.perf_counter()
     await asyncio.wait([run.all_closed], timeout=plan.seconds)
@@ -260,8 +259,8 @@ async def run_plan(plan: Plan) -> Outcome:
     ordered = array("d", sorted(run.latencies[latencies_before:]))
     run.stopping = True
     await asyncio.wait([run.all_closed], timeout=REPLY_SECONDS_MAX)
-    for transport in transports:
-        transport.abort()
+    for connection in connections:
+        connection.transport.abort()
     await run.all_closed
     if plan.bodies_file is not None:
         Path(plan.bodies_file).write_bytes(b"\n".join(run.bodies))  # noqa: ASYNC240 - load is over

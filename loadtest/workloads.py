@@ -10,7 +10,7 @@ from loadtest.serving import HOST
 CAPACITY: Final = 1_000_000
 """Of each event that is to be booked: more than a run can sell."""
 
-WARMUP_SECONDS: Final = 1.0
+WARMUP_SECONDS_MAX: Final = 1.0
 
 BOOKING: Final = '{"event_id":"{event}","user_id":"{user}"}'
 
@@ -53,7 +53,7 @@ class Workload:
             path="/v1/events/{event}/availability" if reading else "/v1/bookings",
             connections=self.connections,
             seconds=seconds,
-            warmup_seconds=0.0 if self.requests else WARMUP_SECONDS,
+            warmup_seconds=0.0 if self.requests else min(seconds, WARMUP_SECONDS_MAX),
             requests=self.requests,
             headers=dict(headers),
             body="" if reading else BOOKING,
