@@ -24,11 +24,6 @@ from loadtest.measure import Measurement, measure, measure_bare_inserts
 from loadtest.workloads import WORKLOADS, Workload
 
 CONTENDERS: Final = ("usual:1", "usual:2", "empty:1", "bare:1", "flashticket:1", "flashticket:2")
-    Empty.kind: Empty,
-    Bare.kind: Bare,
-    FlashTicket.kind: FlashTicket,
-    Usual.kind: Usual,
-}
 KINDS: Final[Mapping[str, Callable[[Servers, int], Contender]]] = {
     each.kind: each for each in (Usual, Empty, Bare, FlashTicket)
 }

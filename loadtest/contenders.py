@@ -200,7 +200,7 @@ class FlashTicket(Contender):
             _flashticket(self._settings, "migrate")
             self._admin = self._new_key("admin")
             self.headers = self._new_key("client")
-        arguments = ["api.cli", "serve"]
+        arguments = ["api", "serve"]
         with serving(
             lambda _: arguments, lambda port: self._settings | _address(port), "/readyz"
         ) as port:
@@ -266,7 +266,7 @@ def _uvicorn(app: str, workers: int, environment: Mapping[str, str]) -> Abstract
 
 def _flashticket(settings: Mapping[str, str], *arguments: str) -> str:
     return subprocess.run(  # noqa: S603 - the command is ours
-        [sys.executable, "-m", "api.cli", *arguments],
+        [sys.executable, "-m", "api", *arguments],
         env=os.environ | settings,
         stdout=subprocess.PIPE,
         check=True,
@@ -297,7 +297,7 @@ def _import_users(api: httpx.Client) -> list[str]:
     page: dict[str, str | int] = {"limit": 1000}
     while True:
         answer = _made(api.get("/v1/users", params=page))
-        users += [user["user_id"] for user in answer["users"]]
+        users += [user["user_id"] for user in answer["items"]]
         if not answer.get("next_cursor"):
             return users
         page["cursor"] = answer["next_cursor"]
