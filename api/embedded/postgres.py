@@ -187,8 +187,8 @@ class EmbeddedPostgres(EmbeddedServer):
 def _as_seen_by(account: Account | None, directory: Path) -> Path:
     """How a program that runs in `directory` names it.
 
-    Another account may not be allowed through the folders above, such as /root. Its working
-    directory is set before it becomes that account, and this link leads there past them all;
-    PostgreSQL works in its data directory throughout, so the link holds for all its processes.
+    Another account may not be allowed through the folders above, such as root's home. Its
+    working directory is set before it becomes that account, and this link leads there past them
+    all; PostgreSQL works in its data directory throughout, so it holds for all its processes.
     """
     return directory if account is None else _WORKING_DIR

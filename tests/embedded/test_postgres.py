@@ -259,7 +259,7 @@ def test_an_abandoned_attempt_to_make_the_cluster_is_no_obstacle(tmp_path: Path)
 
 
 def test_it_runs_below_a_folder_that_only_its_owner_may_enter(tmp_path: Path) -> None:
-    """A clone below /root, run as root: PostgreSQL's account can't enter it by its path."""
+    """A clone in root's home, run as root: PostgreSQL's account can't enter it by its path."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
 
