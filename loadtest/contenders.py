@@ -1,14 +1,15 @@
 """Who takes part in the bench: how each is started, set up, addressed and audited."""
 
+import json
 import os
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 from uuid import uuid4
 
 import httpx
@@ -20,7 +21,9 @@ from loadtest.replies import Reply
 from loadtest.serving import HOST, serving
 from loadtest.usual_design import CLIENT_KEY, create_tables
 
-USERS = 10_000
+USERS: Final = 10_000
+CAPACITY: Final = 1_000_000
+"""Of each event that is to be booked: more than a run can sell."""
 
 INSERT_USUAL_EVENT = "INSERT INTO usual.events (event_id, capacity, booked) VALUES (%s, %s, 0)"
 READ_USUAL_BOOKINGS = """
@@ -189,28 +192,21 @@ class FlashTicket(Contender):
 
     def __init__(self, servers: Servers, workers: int) -> None:
         super().__init__(servers, workers)
-        self._admin: Mapping[str, str] = {}
+        self._organizer: Mapping[str, str] = {}
         self._venue_id = ""
 
-    @contextmanager
-    def serve(self) -> Iterator[int]:
-        """Run it, migrated; the first time, make keys, users and a venue."""
-        first = not self._admin
-        if first:
+    def serve(self) -> AbstractContextManager[int]:
+        """Run it, the first time on a database that it migrates and seeds."""
+        if not self._venue_id:
             _flashticket(self._settings, "migrate")
-            self._admin = self._new_key("admin")
+            seed = ("seed", "--users", str(USERS), "--capacity", str(CAPACITY), "--json")
+            made = json.loads(_flashticket(self._settings, *seed))
+            self._venue_id, self.users = made["venue_id"], made["user_ids"]
+            self._organizer = self._new_key("organizer")
             self.headers = self._new_key("client")
-        arguments = ["api", "serve"]
-        with serving(
-            lambda _: arguments, lambda port: self._settings | _address(port), "/readyz"
-        ) as port:
-            if first:
-                with self._api(port) as api:
-                    self._venue_id = _made(
-                        api.post("/v1/venues", json={"name": "Bench", "capacity": 1_000_000})
-                    )["venue_id"]
-                    self.users = _import_users(api)
-            yield port
+        return serving(
+            lambda _: ("api", "serve"), lambda port: self._settings | _address(port), "/readyz"
+        )
 
     def open_events(self, port: int, count: int, capacity: int) -> list[str]:
         """Make them over HTTP, as an organizer would."""
@@ -245,13 +241,16 @@ class FlashTicket(Contender):
             "FLASHTICKET_WORKERS": str(self.workers),
         }
 
-    def _new_key(self, role: Literal["admin", "client"]) -> dict[str, str]:
+    def _new_key(self, role: Literal["organizer", "client"]) -> dict[str, str]:
         key = _flashticket(self._settings, "keys", "create", "--role", role)
         return {"Authorization": f"Bearer {key.strip()}"}
 
     def _api(self, port: int) -> httpx.Client:
         return httpx.Client(
-            base_url=f"http://{HOST}:{port}", headers=dict(self._admin), trust_env=False, timeout=60
+            base_url=f"http://{HOST}:{port}",
+            headers=dict(self._organizer),
+            trust_env=False,
+            timeout=60,
         )
 
 
@@ -282,22 +281,3 @@ def _made(answer: httpx.Response) -> dict[str, Any]:
     answer.raise_for_status()
     body: dict[str, Any] = answer.json()
     return body
-
-
-def _import_users(api: httpx.Client) -> list[str]:
-    lines = (f'{{"name":"User {n}","email":"user{n}@example.com"}}\n' for n in range(USERS))
-    _made(
-        api.post(
-            "/v1/users/import",
-            content="".join(lines),
-            headers={"Content-Type": "application/x-ndjson"},
-        )
-    )
-    users: list[str] = []
-    page: dict[str, str | int] = {"limit": 1000}
-    while True:
-        answer = _made(api.get("/v1/users", params=page))
-        users += [user["user_id"] for user in answer["items"]]
-        if not answer.get("next_cursor"):
-            return users
-        page["cursor"] = answer["next_cursor"]

@@ -12,11 +12,11 @@ from uuid import uuid4
 import psycopg
 
 from loadtest.audit import Check
-from loadtest.contenders import Contender
+from loadtest.contenders import CAPACITY, Contender
 from loadtest.generator import Outcome, generate
 from loadtest.quantile import quantile
 from loadtest.replies import Reply, read_accepted
-from loadtest.workloads import CAPACITY, Workload
+from loadtest.workloads import Workload
 
 LONE_SECONDS_MAX: Final = 60.0
 """For a workload that ends after a number of requests."""

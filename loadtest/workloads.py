@@ -7,9 +7,6 @@ from typing import Final, Literal
 from loadtest.generator import Plan
 from loadtest.serving import HOST
 
-CAPACITY: Final = 1_000_000
-"""Of each event that is to be booked: more than a run can sell."""
-
 WARMUP_SECONDS_MAX: Final = 1.0
 
 BOOKING: Final = '{"event_id":"{event}","user_id":"{user}"}'
