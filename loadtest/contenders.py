@@ -18,7 +18,7 @@ import psycopg
 from loadtest.audit import Check, gather, judge
 from loadtest.empty_endpoint import SOLD_OUT_EVENT
 from loadtest.replies import Reply
-from loadtest.serving import HOST, serving
+from loadtest.serving import HOST, ServerFailed, serving
 from loadtest.usual_design import CLIENT_KEY, create_tables
 
 USERS: Final = 10_000
@@ -264,13 +264,16 @@ def _uvicorn(app: str, workers: int, environment: Mapping[str, str]) -> Abstract
 
 
 def _flashticket(settings: Mapping[str, str], *arguments: str) -> str:
-    return subprocess.run(  # noqa: S603 - the command is ours
-        [sys.executable, "-m", "api", *arguments],
-        env=os.environ | settings,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    ).stdout
+    try:
+        return subprocess.run(  # noqa: S603 - the command is ours
+            [sys.executable, "-m", "api", *arguments],
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+    except subprocess.CalledProcessError as error:
+        raise ServerFailed(f"flashticket {arguments[0]}: exit code {error.returncode}") from error
 
 
 def _address(port: int) -> dict[str, str]:

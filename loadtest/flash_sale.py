@@ -196,7 +196,7 @@ def figures(crowd: CrowdResult) -> dict[str, Figure]:
         "sold_out": len(refused),
         "errors": len(crowd.replies) - len(accepted) - len(refused),
         "dropped_iterations": _count(crowd, "dropped_iterations"),
-        "k6_seconds": ended_at,
+        "sale_seconds": ended_at,
         "last_booking_seconds": sold_out_at,
         "bookings_per_second": _per_second(len(accepted), sold_out_at),
         "refusals_per_second": _per_second(len(refused), ended_at - refusing_from),

@@ -19,7 +19,7 @@ LOG_BYTES_SHOWN = 4000
 
 
 class ServerFailed(Exception):
-    """A server did not start or did not stop. Quotes the end of what it printed."""
+    """A server could not be set up, started or stopped. Says what it said."""
 
 
 def free_port() -> int:
