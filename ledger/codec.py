@@ -117,8 +117,8 @@ def _read_int(value: Any) -> int:
 
 
 def _read_str(value: Any) -> str:
-    if type(value) is not str:
-        raise ValueError(f"{value!r} is not text")
+    if type(value) is not str or "\0" in value:
+        raise ValueError(f"{value!r} is not text without NUL")
     return value
 
 
