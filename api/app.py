@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from api.asgi import BODY_BYTES_MAX, too_large
+from api.documents import problems_as_served
 from api.door import Door
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
 from api.routes import bookings, directory, events, operations
@@ -17,7 +20,13 @@ from api.settings import Settings
 from api.validation import validation_problem
 from ledger.database import DatabaseUnavailable, StreamLocked
 
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CODES = {404: "not-found", 405: "method-not-allowed", 400: "malformed-json"}
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return problems_as_served(super().openapi())
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -31,12 +40,16 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             app.state.keys = services.keys
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="FlashTicket",
         description="A booking ledger: every booking is an entry, every entry can be proved.",
         version="1",
         lifespan=lifespan,
         max_body_size=BODY_BYTES_MAX,
+        # As the lean routes do: the door refuses any other type, and who names none sends JSON.
+        strict_content_type=False,
+        # A redirect would be built from the Host header and repeat the key to wherever that names.
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
         exception_handlers={
@@ -65,7 +78,7 @@ async def _answer_invalid(_: Request, error: Exception) -> Response:
     return _response(validation_problem(error.errors()))
 
 
-async def _answer_http(_: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 413:
@@ -73,7 +86,20 @@ async def _answer_http(_: Request, error: Exception) -> Response:
     code = _CODES.get(error.status_code)
     if code is None:
         raise error
-    return _response(Problem(code, str(error.detail), headers=error.headers))
+    headers = {"Allow": _methods_at(request)} if error.status_code == 405 else error.headers
+    return _response(Problem(code, str(error.detail), headers=headers))
+
+
+def _methods_at(request: Request) -> str:
+    """All methods of a path; the router itself names only those of the first route that fits."""
+    routes = request.app.router.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    )
 
 
 def _response(problem: Problem) -> Response:

@@ -11,6 +11,7 @@ _OF_EVERY_CALL: Final = (
     "malformed-json",
     "payload-too-large",
     "unavailable",
+    "unsupported-media-type",
     "validation",
 )
 
@@ -47,3 +48,14 @@ def problems(*codes: str, call: str | None = None) -> dict[int | str, dict[str, 
             }
         }
     return responses
+
+
+def problems_as_served(page: dict[str, Any]) -> dict[str, Any]:
+    """``page`` with each problem's schema at its own media type: FastAPI puts it at JSON's."""
+    for operations in page["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                if MEDIA_TYPE in content and "application/json" in content:
+                    content[MEDIA_TYPE] |= content.pop("application/json")
+    return page

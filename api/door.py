@@ -29,7 +29,10 @@ _BULK_PATHS: Final = frozenset({"/v1/users/import"})
 
 def _require_json(scope: Scope) -> None:
     content_type = header(scope, b"content-type")
-    if content_type is not None and not content_type.lower().startswith("application/json"):
+    if content_type is None:
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json":
         raise Problem("unsupported-media-type", f"The body is said to be {content_type[:100]!r}.")
 
 
@@ -82,7 +85,8 @@ class Door:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = header(scope, b"content-length")
         announced = int(length) if length is not None and length.isdigit() else 0
-        if announced and scope["path"] not in _BULK_PATHS:
+        has_body = announced > 0 or header(scope, b"transfer-encoding") is not None
+        if has_body and scope["path"] not in _BULK_PATHS:
             _require_json(scope)
             if announced > BODY_BYTES_MAX:
                 raise too_large()

@@ -17,5 +17,5 @@ class LeanRoute(APIRoute):
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, handler: ASGIApp, **described: Any
     ) -> None:
-        super().__init__(path, endpoint, **described)
+        super().__init__(path, endpoint, operation_id=endpoint.__name__, **described)
         self.app = handler

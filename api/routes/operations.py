@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 
 from api import metrics
+from api.documents import problems
 from api.problems import KINDS, Problem
 from api.services import Services, services_of
 from ledger.database import DatabaseUnavailable, NotDurable, require_durable, translate_errors
@@ -24,7 +25,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=problems())
 async def readyz(services: Services = Depends(services_of)) -> dict[str, str]:
     """Whether bookings can be taken now. Redis away makes things slower, not unready."""
     try:
@@ -69,7 +70,7 @@ async def read_metrics() -> Response:
     return Response(body, media_type=content_type)
 
 
-@router.get("/problems/{code}")
+@router.get("/problems/{code}", responses=problems("not-found"))
 async def read_problem(code: str) -> dict[str, Any]:
     """What a problem's `type` means and what to do about it."""
     kind = KINDS.get(code)
