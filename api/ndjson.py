@@ -17,10 +17,15 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]
         *complete, rest = (rest + chunk).split(b"\n")
         for line in complete:
             number += 1
+            _require_short(number, line)
             if line.strip():
                 yield number, line
-        if len(rest) > LINE_BYTES_MAX:
-            detail = f"Line {number + 1} is longer than {LINE_BYTES_MAX} bytes."
-            raise Problem("payload-too-large", detail)
+        _require_short(number + 1, rest)
     if rest.strip():
         yield number + 1, rest
+
+
+def _require_short(number: int, line: bytes) -> None:
+    if len(line) > LINE_BYTES_MAX:
+        detail = f"Line {number} is longer than {LINE_BYTES_MAX} bytes."
+        raise Problem("payload-too-large", detail)

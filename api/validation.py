@@ -13,7 +13,8 @@ def validation_problem(errors: Iterable[Mapping[str, Any]], *where: str) -> Prob
     """
     found = list(errors)
     if any(error["type"].startswith("json_") for error in found):
-        return Problem("malformed-json", f"The body is not JSON: {found[0]['msg']}.")
+        place = ", ".join(where) or "body"
+        return Problem("malformed-json", f"The {place} is not JSON: {found[0]['msg']}.")
     listed = [
         {
             "at": [*where, *(_printable(part) for part in error["loc"])],

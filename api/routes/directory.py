@@ -1,5 +1,6 @@
 """Venues and users."""
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Final
 from uuid import UUID
@@ -87,6 +88,7 @@ async def add_user(
 @router.post(
     "/users/import",
     status_code=201,
+    max_body_size=sys.maxsize,  # instead of the application's, which ends other bodies at 64 KiB
     responses=problems("unsupported-media-type", call="import_users"),
     openapi_extra={
         "requestBody": {

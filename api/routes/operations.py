@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 
 from api import metrics
 from api.documents import problems
@@ -63,7 +64,7 @@ async def _redis_state(services: Services) -> str:
     return "up"
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 async def read_metrics() -> Response:
     """Prometheus text format, over all workers."""
     body, content_type = metrics.exposition(of_all_workers="PROMETHEUS_MULTIPROC_DIR" in os.environ)
