@@ -1,9 +1,11 @@
 """The auditor is only worth something if it finds every fault that is planted."""
 
+import ast
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -11,13 +13,11 @@ import pytest
 import redis
 from shop import Answer, Received, Shop
 
-from api.embedded import EmbeddedPostgres, EmbeddedValkey
 from loadtest import audit
 from loadtest.audit import REDIS_KEY, Check, gather, judge
 from loadtest.replies import Reply
 
 CREATE_TABLES = """
-DROP TABLE IF EXISTS ledger, bookings, streams;
 CREATE TABLE ledger (
     stream_id uuid, version bigint, type text, schema_version smallint, payload bytea,
     prev_hash bytea, hash bytea, recorded_at_us bigint, idempotency_key bytea, request_hash bytea,
@@ -126,13 +126,13 @@ def sale() -> Sale:
 
 
 @pytest.fixture
-def audited(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Audited:
+def audited(empty_database: str, redis_url: str) -> Audited:
     """Writes the sale into real servers and audits it."""
 
     def write_and_audit(sale: Sale) -> list[Check]:
-        with psycopg.connect(postgres.url()) as connection:
+        with psycopg.connect(empty_database) as connection:
             write(sale, connection)
-        with redis.Redis.from_url(valkey.url()) as cache:
+        with redis.Redis.from_url(redis_url) as cache:
             value = f"{sale.stream_version} 3 {sale.redis_booked} 0 0"
             cache.set(REDIS_KEY + sale.event_id, value)
 
@@ -146,8 +146,8 @@ def audited(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Audited:
             lambda port: gather(
                 sale.replies,
                 [sale.event_id],
-                database_url=postgres.url(),
-                redis_url=valkey.url(),
+                database_url=empty_database,
+                redis_url=redis_url,
                 base_url=f"http://127.0.0.1:{port}",
             )
         )
@@ -368,6 +368,19 @@ def test_a_long_list_of_faults_is_cut(sale: Sale, audited: Audited) -> None:
     (check,) = [check for check in audited(sale) if not check.ok]
     assert check.detail.count("500 {}") == 3
     assert check.detail.endswith("and 2 more")
+
+
+def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
+    files = sorted(Path(audit.__file__).parent.glob("*.py"))
+    assert len(files) > 1
+    imported = {
+        (path.name, name.split(".")[0])
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+    }
+    assert {each for each in imported if each[1] in {"ledger", "projections"}} == set()
 
 
 def test_users_may_book_again_where_attempts_are_many() -> None:

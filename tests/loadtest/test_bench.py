@@ -6,7 +6,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.embedded import EmbeddedPostgres
 from loadtest.bench import Bench, as_json_line, as_text, run_bench
 from loadtest.contenders import Servers, Usual
 from loadtest.measure import Measurement, measure
@@ -93,8 +92,8 @@ SHORT = Workload("a few bookings", "book", connections=4, requests=40)
 
 
 @pytest.fixture
-def usual(postgres: EmbeddedPostgres) -> Usual:
-    servers = Servers(postgres.url(), postgres.url(), "redis://unused")
+def usual(empty_database: str) -> Usual:
+    servers = Servers(empty_database, empty_database, "redis://unused")
     return Usual(servers, workers=1, pool_size=4)
 
 
@@ -135,10 +134,8 @@ WHEN (NEW.booked = 7) EXECUTE FUNCTION spoil();
         (COUNTED_TWICE, "the counters say so many: 41 tickets"),
     ],
 )
-def test_a_fast_wrong_run_fails(
-    usual: Usual, postgres: EmbeddedPostgres, spoil: str, fault: str
-) -> None:
-    with usual.serve() as port, psycopg.connect(postgres.url(), autocommit=True) as connection:
+def test_a_fast_wrong_run_fails(usual: Usual, empty_database: str, spoil: str, fault: str) -> None:
+    with usual.serve() as port, psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute(spoil.encode())
         measured = measure(usual, port, "short", SHORT, 1)
         connection.execute("DROP FUNCTION spoil CASCADE")
