@@ -14,7 +14,7 @@ from api.asgi import BODY_BYTES_MAX, too_large
 from api.documents import problems_as_served
 from api.door import Door
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
-from api.routes import bookings, directory, events, operations
+from api.routes import bookings, carts, directory, events, holds, operations, tickets, waiting
 from api.services import open_services
 from api.settings import Settings
 from api.validation import validation_problem
@@ -63,8 +63,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     app.router.routes.append(bookings.book_seats_route())
     app.router.routes.append(events.availability_route())
-    for router in (bookings.router, events.router, directory.router, operations.router):
-        app.include_router(router)
+    for calls in (bookings, carts, holds, waiting, tickets, events, directory, operations):
+        app.include_router(calls.router)
     return Door(app, settings)
 
 

@@ -14,7 +14,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from ledger.values import CAPACITY_MAX, QUANTITY_MAX
+from ledger.values import CAPACITY_MAX, HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 
 _TIME_MIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -39,6 +39,10 @@ def _in_range(time: datetime) -> datetime:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_nul)]
+Label = Annotated[str, StringConstraints(max_length=40), AfterValidator(_without_nul)]
+SeatLabel = Annotated[
+    str, StringConstraints(min_length=1, max_length=100), AfterValidator(_without_nul)
+]
 Email = Annotated[
     str,
     StringConstraints(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$"),
@@ -66,14 +70,49 @@ class VenueIn(_In):
     capacity: Capacity = Field(examples=[1000])
 
 
+class CategoryIn(_In):
+    name: Text = Field(examples=["standing"])
+    price_cents: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] = 0
+    capacity: Capacity | None = Field(
+        default=None, description="Without it only quotas and the event's capacity bound it."
+    )
+
+
+class QuotaIn(_In):
+    name: Text = Field(examples=["standing in all"])
+    capacity: Capacity
+    categories: list[Text] = Field(min_length=1, max_length=100)
+
+
+class SeatRowIn(_In):
+    """Seats side by side, labelled ``section-row-seat``; best row first."""
+
+    section: Label = Field(default="", examples=["A"])
+    row: Label = Field(default="", examples=["1"])
+    category: Text | None = None
+    seats: Annotated[int, Field(strict=True, ge=1, le=1000)] | list[SeatLabel] = Field(
+        description="How many, then numbered from 1, or their labels."
+    )
+
+
 class EventIn(_In):
     venue_id: UUID
     name: Text = Field(examples=["New Year's Eve"])
     starts_at: Time
-    capacity: Capacity | None = Field(default=None, description="The venue's where not given.")
+    capacity: Capacity | None = Field(
+        default=None,
+        description="Where not given: the number of seats if all have one, else the venue's.",
+    )
     sales_open_at: Time | None = None
     sales_close_at: Time | None = None
     limit_per_user: Quantity | None = None
+    limit_per_order: Quantity | None = None
+    hold_seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = HOLD_SECONDS_DEFAULT
+    categories: list[CategoryIn] = Field(default=[], max_length=100)
+    quotas: list[QuotaIn] = Field(default=[], max_length=100)
+    seats: list[SeatRowIn] | list[SeatLabel] = Field(
+        default=[], description="Rows of seats, or just labels of one row."
+    )
 
 
 class EventPatch(_In):
@@ -85,10 +124,58 @@ class UserIn(_In):
     email: Email = Field(examples=["ada@example.org"])
 
 
-class BookingIn(_In):
+class OrderIn(_In):
+    quantity: Quantity | None = Field(
+        default=None, description="1 where not given; with seats, their number."
+    )
+    seats: list[SeatLabel] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="The seats by label. Where an event has seats and none are named, the best "
+        "adjacent ones are chosen.",
+        examples=[None],
+    )
+    category: Text | None = Field(
+        default=None, description="Needed where there are several.", examples=[None]
+    )
+
+
+class BookingIn(OrderIn):
     event_id: UUID
     user_id: UUID
+
+
+class CartItemIn(OrderIn):
+    event_id: UUID
+
+
+class CartIn(_In):
+    user_id: UUID
+    items: list[CartItemIn] = Field(min_length=1, max_length=20)
+
+
+class CancelIn(_In):
+    """All that is left, unless one of these says less."""
+
+    quantity: Quantity | None = None
+    tickets: list[Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX)]] | None = Field(
+        default=None, min_length=1, max_length=QUANTITY_MAX, examples=[None]
+    )
+
+
+class TransferIn(_In):
+    to_user_id: UUID
+
+
+class WaitingIn(_In):
+    user_id: UUID
     quantity: Quantity = 1
+    category: Text | None = None
+
+
+class TicketCode(_In):
+    code: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class EntryRef(_Out):
@@ -105,6 +192,18 @@ class Venue(_Out):
     created_at: datetime
 
 
+class Category(_Out):
+    name: str
+    price_cents: int
+    capacity: int | None
+
+
+class Quota(_Out):
+    name: str
+    capacity: int
+    categories: list[str]
+
+
 class Event(_Out):
     event_id: UUID
     venue_id: UUID
@@ -114,9 +213,16 @@ class Event(_Out):
     sales_open_at: datetime | None
     sales_close_at: datetime | None
     limit_per_user: int | None
+    limit_per_order: int | None
+    hold_seconds: int
+    categories: list[Category]
+    quotas: list[Quota]
+    seat_count: int
+    status: str
     booked: int
     held: int
     available: int
+    waiting: int = Field(description="Places in line on the waiting list.")
     version: int
     as_of: datetime
 
@@ -139,12 +245,111 @@ class Booking(_Out):
     event_id: UUID
     user_id: UUID
     quantity: int
+    cancelled_quantity: int
     seats: list[str]
+    category: str | None
+    amount_cents: int
     status: str
     booked_at: datetime
+    changed_at: datetime
     cancelled_at: datetime | None
     entry: EntryRef
     cancellation: EntryRef | None
+
+
+class Hold(_Out):
+    hold_id: UUID
+    event_id: UUID
+    user_id: UUID
+    quantity: int
+    seats: list[str]
+    category: str | None
+    amount_cents: int
+    status: str
+    held_at: datetime
+    expires_at: datetime
+    booking_id: UUID | None
+    waiting_id: UUID | None
+    entry: EntryRef
+
+
+class Cart(_Out):
+    bookings: list[Booking]
+
+
+class Waiting(_Out):
+    waiting_id: UUID
+    event_id: UUID
+    user_id: UUID
+    quantity: int
+    category: str | None
+    status: str
+    ahead: int | None = Field(description="How many are in line before; null once that is over.")
+    hold_id: UUID | None = Field(description="The offer, when there was one.")
+    joined_at: datetime
+    entry: EntryRef
+
+
+class Ticket(_Out):
+    ticket: int
+    seat: str | None
+    checked_in_at: datetime | None
+    code: str
+
+
+class Tickets(_Out):
+    booking_id: UUID
+    event_id: UUID
+    items: list[Ticket]
+    version: int
+    as_of: datetime
+
+
+class TicketKey(_Out):
+    algorithm: str
+    public_key: str = Field(description="32 bytes, base64.")
+
+
+class CheckedIn(_Out):
+    booking_id: UUID
+    event_id: UUID
+    ticket: int
+    seat: str | None
+    checked_in_at: datetime | None
+
+
+class Seat(_Out):
+    seat: str
+    free: bool
+
+
+class SeatRow(_Out):
+    section: str
+    row: str
+    category: str | None
+    seats: list[Seat]
+
+
+class SeatMap(_Out):
+    event_id: UUID
+    rows: list[SeatRow]
+    version: int
+    as_of: datetime
+
+
+class CategoryCount(_Out):
+    name: str
+    price_cents: int
+    capacity: int | None
+    taken: int
+    available: int
+
+
+class CategoryCounts(_Out):
+    event_id: UUID
+    items: list[CategoryCount]
+    version: int
+    as_of: datetime
 
 
 class Availability(_Out):

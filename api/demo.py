@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -15,11 +14,8 @@ from ledger.combiner import Limits
 from ledger.commands import ScheduleEvent, Submission
 from ledger.database import Pool, open_pool, translate_errors
 from ledger.heads import Heads
-from ledger.values import ActorId, EventId, Instant, UserId, VenueId
+from ledger.values import SYSTEM, ActorId, EventId, Instant, UserId, VenueId
 from ledger.writer import open_writer
-
-SYSTEM: Final = ActorId(UUID(int=0))
-"""The actor of what no key asked for."""
 
 _DAYS_AHEAD: Final = 90
 _DAY: Final = 86_400_000_000
@@ -74,7 +70,7 @@ async def seed(url: str, *, role: str | None, users: int, capacity: int) -> Seed
             sales_close_at=None,
             limit_per_user=None,
         )
-        outcome = await writer.submit(Submission(command, SYSTEM))
+        outcome = await writer.submit(Submission((command,), SYSTEM))
         if not isinstance(outcome, Done):
             raise SeedFailed(f"the demo event could not be scheduled: {outcome}")
     return Seeded(venue.venue_id, event_id, [person.user_id for person in people])

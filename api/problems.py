@@ -8,18 +8,34 @@ import orjson
 
 from api.times import rfc3339
 from ledger.attempts import OutcomeUnknown
-from ledger.batch import Failed
 from ledger.database import DatabaseUnavailable, StreamLocked
-from ledger.decide import (
+from ledger.rejections import (
+    AlreadyCheckedIn,
+    BookingIsCancelled,
     BookingNotFound,
     CapacityAboveVenue,
     CapacityBelowSold,
+    CategoryNotFound,
+    EventIsCancelled,
     EventNotFound,
+    HoldIsConfirmed,
+    HoldIsExpired,
+    HoldIsReleased,
+    HoldNotFound,
     IdempotencyKeyReused,
+    LimitPerOrder,
     LimitPerUser,
+    NotAdjacent,
+    NotCheckedIn,
+    NotWaiting,
+    PlacesLeft,
     Rejection,
     SalesClosed,
+    SeatNotFound,
+    SeatTaken,
     SoldOut,
+    TicketNotFound,
+    TicketOutdated,
     UserNotFound,
 )
 
@@ -86,6 +102,52 @@ KINDS: Final[dict[str, Kind]] = {
     "user-not-found": Kind(404, "No such user", "Check the id; POST /v1/users makes one."),
     "validation": Kind(422, "The request is not valid", "`errors` says where and why."),
     "venue-not-found": Kind(404, "No such venue", "Check the id; POST /v1/venues makes one."),
+    "already-checked-in": Kind(
+        409,
+        "The ticket is inside already",
+        "`checked_in_at` says since when; annul that check-in if it was a mistake.",
+    ),
+    "booking-cancelled": Kind(
+        409, "The booking is cancelled", "A cancelled booking can't be given away or admitted."
+    ),
+    "category-not-found": Kind(
+        404,
+        "No such category",
+        "GET /v1/events/{id}/categories lists them; name one where there are several.",
+    ),
+    "event-cancelled": Kind(
+        409, "The event is cancelled", "Nothing of it can be booked or changed any more."
+    ),
+    "hold-confirmed": Kind(409, "The hold is a booking already", "Cancel the booking instead."),
+    "hold-expired": Kind(409, "The hold is over", "Its places went back on sale; make a new hold."),
+    "hold-not-found": Kind(
+        404, "No such hold", "Check the id, and that your key is the one that made it."
+    ),
+    "hold-released": Kind(
+        409, "The hold was released", "Its places went back on sale; make a new hold."
+    ),
+    "limit-per-order": Kind(409, "That is more than one order may have", "Order fewer at a time."),
+    "not-adjacent": Kind(
+        409, "Not that many seats are left side by side", "Ask for fewer, or name the seats."
+    ),
+    "not-checked-in": Kind(409, "The ticket is not inside", "There is no check-in to annul."),
+    "not-waiting": Kind(404, "Nobody waits under that id", "It left the line, or got an offer."),
+    "places-left": Kind(409, "Places are left", "Nobody needs to wait: book them."),
+    "seat-not-found": Kind(404, "No such seat", "GET /v1/events/{id}/seats lists them."),
+    "seat-taken": Kind(
+        409, "The seat is taken", "Choose another; GET /v1/events/{id}/seats shows what is free."
+    ),
+    "ticket-invalid": Kind(
+        422, "That is no ticket of ours", "The code is damaged, made up or signed with another key."
+    ),
+    "ticket-not-found": Kind(
+        404, "No such ticket", "The booking has no ticket of that number, or it is cancelled."
+    ),
+    "ticket-outdated": Kind(
+        409,
+        "The ticket was given to somebody else",
+        "Its booking was transferred; the new owner has the code that counts.",
+    ),
 }
 
 
@@ -108,7 +170,7 @@ class Problem(Exception):
         if self.status == 503:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
         self._detail = detail
-        self._fields = fields
+        self.fields = fields
 
     def body(self) -> bytes:
         """The problem document."""
@@ -119,21 +181,37 @@ class Problem(Exception):
                 "status": self.status,
                 "detail": self._detail,
                 "code": self.code,
-                **self._fields,
+                **self.fields,
             }
         )
 
 
-def problem_of(outcome: Rejection | Failed) -> Problem:
-    """What a client is told of an outcome that is not `ledger.batch.Done`."""
-    match outcome:
-        case Failed(error):
-            return problem_of_error(error)
-        case SoldOut(available):
-            return Problem("sold-out", f"{available} places are left.", available=available)
+def problem_of(rejection: Rejection) -> Problem:
+    """What a client is told of a refusal."""
+    match rejection:
+        case SoldOut(available, category):
+            where = "" if category is None else f" of {category}"
+            return Problem(
+                "sold-out",
+                f"{available} places{where} are left.",
+                available=available,
+                category=category,
+            )
+        case SeatTaken(seat):
+            return Problem("seat-taken", f"Seat {seat} is taken.", seat=seat)
+        case SeatNotFound(seat):
+            return Problem("seat-not-found", f"There is no seat {seat}.", seat=seat)
+        case NotAdjacent(quantity):
+            return Problem("not-adjacent", f"No {quantity} free seats are side by side.")
+        case CategoryNotFound(None):
+            return Problem("category-not-found", "The event has several categories: name one.")
+        case CategoryNotFound(category):
+            return Problem("category-not-found", f"There is no category {category}.")
         case LimitPerUser(limit, already):
             detail = f"A user may have {limit} tickets of this event and this one has {already}."
             return Problem("limit-per-user", detail, limit=limit, already=already)
+        case LimitPerOrder(limit):
+            return Problem("limit-per-order", f"An order may have {limit} tickets.", limit=limit)
         case SalesClosed(opens_at, closes_at):
             return Problem(
                 "sales-closed",
@@ -141,12 +219,38 @@ def problem_of(outcome: Rejection | Failed) -> Problem:
                 sales_open_at=None if opens_at is None else rfc3339(opens_at),
                 sales_close_at=None if closes_at is None else rfc3339(closes_at),
             )
+        case EventIsCancelled(event_id):
+            return Problem("event-cancelled", f"Event {event_id} is cancelled.")
         case EventNotFound(event_id):
             return Problem("event-not-found", f"There is no event {event_id}.")
         case UserNotFound(user_id):
             return Problem("user-not-found", f"There is no user {user_id}.")
         case BookingNotFound(booking_id):
             return Problem("booking-not-found", f"There is no booking {booking_id}.")
+        case BookingIsCancelled(booking_id):
+            return Problem("booking-cancelled", f"Booking {booking_id} is cancelled.")
+        case HoldNotFound(hold_id):
+            return Problem("hold-not-found", f"There is no hold {hold_id}.")
+        case HoldIsExpired(hold_id, expires_at):
+            detail = f"Hold {hold_id} was until {rfc3339(expires_at)}."
+            return Problem("hold-expired", detail, expires_at=rfc3339(expires_at))
+        case HoldIsReleased(hold_id):
+            return Problem("hold-released", f"Hold {hold_id} was released.")
+        case HoldIsConfirmed(hold_id):
+            return Problem("hold-confirmed", f"Hold {hold_id} was confirmed.")
+        case NotWaiting(waiting_id):
+            return Problem("not-waiting", f"{waiting_id} does not wait.")
+        case PlacesLeft(available):
+            return Problem("places-left", f"{available} places are left.", available=available)
+        case TicketNotFound(ticket):
+            return Problem("ticket-not-found", f"There is no ticket {ticket} to this booking.")
+        case TicketOutdated(ticket):
+            return Problem("ticket-outdated", f"Ticket {ticket} was given to somebody else.")
+        case AlreadyCheckedIn(ticket, at):
+            detail = f"Ticket {ticket} was checked in at {rfc3339(at)}."
+            return Problem("already-checked-in", detail, checked_in_at=rfc3339(at))
+        case NotCheckedIn(ticket):
+            return Problem("not-checked-in", f"Ticket {ticket} is not checked in.")
         case CapacityAboveVenue(capacity, venue_capacity):
             detail = f"A capacity of {capacity} is above the venue's {venue_capacity}."
             return Problem("capacity-above-venue", detail, venue_capacity=venue_capacity)
@@ -156,7 +260,7 @@ def problem_of(outcome: Rejection | Failed) -> Problem:
         case IdempotencyKeyReused():
             return Problem("idempotency-key-reused", "The key was used with another request.")
         case _:
-            assert_never(outcome)
+            assert_never(rejection)
 
 
 def problem_of_error(error: Exception) -> Problem:

@@ -1,25 +1,32 @@
 """What the calls work with, opened once a process."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import assert_never
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
 
 from api import metrics
 from api.keys import KeyRing
-from api.problems import Problem, problem_of
+from api.problems import Problem, problem_of, problem_of_error
 from api.settings import Settings
-from ledger.batch import Done, Failed, Outcome
+from api.tickets import load_or_make_key
+from ledger.batch import Done, Failed, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import Submission
 from ledger.database import Pool, open_pool
 from ledger.heads import Heads
+from ledger.sweeper import keep_swept
 from ledger.writer import Writer, open_writer
 from projections.availability import Availability
 from projections.cache import Cache
 from projections.queries import Queries
+
+_log = logging.getLogger(__name__)
 
 _POOL_WATCH_SECONDS = 1.0
 
@@ -31,6 +38,7 @@ class Services:
     availability: Availability
     cache: Cache | None
     keys: KeyRing
+    ticket_key: Ed25519PrivateKey | None
 
     async def carry_out(self, submission: Submission) -> Done:
         """What came of ``submission``, durable; raises the `Problem` that stood in the way."""
@@ -40,12 +48,24 @@ class Services:
             raise Problem("overloaded", "Too many are waiting. Nothing was done.") from None
         except Closing:
             raise Problem("unavailable", "We are shutting down. Nothing was done.") from None
-        command = type(submission.command).__name__
+        command = type(submission.commands[0]).__name__
         metrics.COMMANDS.labels(command, _outcome_label(outcome)).inc()
-        if isinstance(outcome, Done):
-            return outcome
-        error = outcome.error if isinstance(outcome, Failed) else None
-        raise problem_of(outcome) from error
+        match outcome:
+            case Done():
+                return outcome
+            case Refused(event_id, rejection):
+                problem = problem_of(rejection)
+                if len(submission.commands) > 1:
+                    problem.fields["event_id"] = event_id
+                raise problem
+            case Failed(error):
+                raise problem_of_error(error) from error
+            case _:
+                assert_never(outcome)
+
+    async def carry_out_one(self, submission: Submission) -> Part:
+        """As `carry_out`, for a submission of one command."""
+        return (await self.carry_out(submission)).parts[0]
 
 
 def services_of(request: Request) -> Services:
@@ -90,10 +110,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         )
         keys = KeyRing(pool)
-        for background in (keys.keep_fresh(), _watch(writer, pool)):
+        for background in (keys.keep_fresh(), _watch(writer, pool), keep_swept(writer, pool)):
             task = asyncio.create_task(background)
             stack.callback(task.cancel)
-        yield Services(writer, queries, availability, cache, keys)
+        yield Services(writer, queries, availability, cache, keys, _ticket_key(settings))
+
+
+def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:
+    try:
+        return load_or_make_key(settings.ticket_key_file)
+    except (OSError, ValueError) as error:
+        # Bookings need no tickets: everything else goes on.
+        _log.error("there is no key for tickets: %s", error)
+        return None
 
 
 async def _watch(writer: Writer, reader: Pool) -> None:
@@ -112,6 +141,4 @@ async def _watch(writer: Writer, reader: Pool) -> None:
 def _outcome_label(outcome: Outcome) -> str:
     if isinstance(outcome, Done):
         return "replayed" if outcome.replayed else "done"
-    if isinstance(outcome, Failed):
-        return "failed"
-    return type(outcome).__name__
+    return type(outcome.rejection).__name__ if isinstance(outcome, Refused) else "failed"

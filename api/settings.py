@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path(".data"), description="Where embedded servers keep their data."
     )
+    ticket_key_file: Path = Field(
+        default=Path(".data/ticket-key.pem"),
+        description="Ed25519 private key that signs ticket codes, the same for all processes; "
+        "made if it is not there.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for any.")
     workers: int = Field(default=1, ge=1, description="API processes.")

@@ -8,7 +8,7 @@ version wrote is upcast here, by a pure function, when it is read.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import orjson
@@ -44,18 +44,29 @@ def encode(entry: Entry) -> tuple[str, int, bytes]:
     """
     name = type(entry).__name__
     kind = _KINDS[name]
-    fields: dict[str, Any] = {}
-    for field, _ in kind.readers:
-        value = getattr(entry, field)
-        if type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
-            raise ValueError(f"{name}.{field} is beyond 2^53")
-        if type(value) is str and "\0" in value:
-            raise ValueError(f"{name}.{field} contains NUL")
-        fields[field] = value
+    fields = {field: _plain(getattr(entry, field)) for field, _ in kind.readers}
     try:
         return name, kind.schema_version, _canonical(fields)
     except orjson.JSONEncodeError as error:
         raise ValueError(f"{name} has no canonical JSON: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as what JSON has, checked."""
+    kind = type(value)
+    if kind is int:
+        if not -INTEGER_MAX <= value <= INTEGER_MAX:
+            raise ValueError(f"{value} is beyond 2^53")
+    elif kind is str:
+        if "\0" in value:
+            raise ValueError("text contains NUL")
+    elif kind is tuple:
+        return [_plain(item) for item in value]
+    elif dataclasses.is_dataclass(value):
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    return value
 
 
 def decode(type_name: str, schema_version: int, payload: bytes) -> Entry:
@@ -77,7 +88,10 @@ def decode(type_name: str, schema_version: int, payload: bytes) -> Entry:
         upcast = UPCASTS.get((type_name, version))
         if upcast is None:
             raise UnreadablePayload(f"{type_name}: unknown schema version {schema_version}")
-        fields = upcast(fields)
+        try:
+            fields = upcast(fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadablePayload(f"{type_name}: not of schema {version}") from error
     if schema_version > kind.schema_version:
         raise UnreadablePayload(f"{type_name}: unknown schema version {schema_version}")
     if fields.keys() != kind.names:
@@ -88,10 +102,37 @@ def decode(type_name: str, schema_version: int, payload: bytes) -> Entry:
         raise UnreadablePayload(f"{type_name}: {error}") from error
 
 
-UPCASTS: Final[dict[tuple[str, int], Upcast]] = {}
+def _booking_without_seats(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "category": None, "seats": [], "amount_cents": 0}
+
+
+def _cancellation_of_all(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "tickets": list(range(1, fields["quantity"] + 1))}
+
+
+def _event_of_one_kind_of_place(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **fields,
+        "limit_per_order": None,
+        "hold_seconds": 300,
+        "categories": [],
+        "quotas": [],
+        "seat_rows": [],
+    }
+
+
+UPCASTS: Final[dict[tuple[str, int], Upcast]] = {
+    ("SeatsBooked", 1): _booking_without_seats,
+    ("BookingCancelled", 1): _cancellation_of_all,
+    ("EventScheduled", 1): _event_of_one_kind_of_place,
+}
 """(type, schema version) to the function that lifts its fields to the next version."""
 
-_SCHEMA_VERSIONS: Final[dict[str, int]] = {}
+_SCHEMA_VERSIONS: Final[dict[str, int]] = {
+    "SeatsBooked": 2,
+    "BookingCancelled": 2,
+    "EventScheduled": 2,
+}
 """Today's schema version of the types that have changed since their first."""
 
 
@@ -126,11 +167,34 @@ _READERS: Final[dict[object, Reader]] = {UUID: _read_uuid, int: _read_int, str: 
 
 
 def _reader(hint: Any) -> Reader:
-    members = [member for member in get_args(hint) if member is not type(None)]
+    if dataclasses.is_dataclass(hint):
+        return _dataclass_reader(hint)
+    members = [member for member in get_args(hint) if member not in {type(None), ...}]
+    if get_origin(hint) is tuple:
+        read_item = _reader(members[0])
+        return lambda value: tuple(read_item(item) for item in _read_list(value))
     if members:
         read = _reader(members[0])
         return lambda value: None if value is None else read(value)
     return _READERS[getattr(hint, "__supertype__", hint)]
+
+
+def _dataclass_reader(nested: Any) -> Reader:
+    hints = get_type_hints(nested)
+    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(nested)}
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict or value.keys() != readers.keys():
+            raise ValueError(f"{value!r} is no {nested.__name__}")
+        return nested(**{name: each(value[name]) for name, each in readers.items()})
+
+    return read
+
+
+def _read_list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise ValueError(f"{value!r} is no list")
+    return value
 
 
 def _kind(entry_class: type[Entry]) -> _Kind:

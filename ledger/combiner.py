@@ -12,7 +12,7 @@ answer, everything waiting is told so after ``stall_seconds_max``.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -93,7 +93,7 @@ class Combiner:
         self,
         run: Run,
         limits: Limits,
-        observe: Callable[[Sequence[Submission], Sequence[Outcome]], None],
+        observe: Callable[[Sequence[Outcome]], None],
     ) -> None:
         """``observe`` is called once a batch, before its answers go out."""
         self._run = run
@@ -145,12 +145,12 @@ class Combiner:
         answer = asyncio.get_running_loop().create_future()
         pending = _Pending(submission, answer, monotonic())
         self._unanswered += 1
-        aside = self._aside.get(submission.command.event_id)
-        if aside is None:
+        event_id = next((each for each in submission.event_ids if each in self._aside), None)
+        if event_id is None:
             self._queue.append(pending)
             self._open_lane()
         else:
-            self._wait_aside(submission.command.event_id, aside, (pending,))
+            self._wait_aside(event_id, pending)
         return answer
 
     def _open_lane(self) -> None:
@@ -196,12 +196,12 @@ class Combiner:
         self._settle(batch, outcomes)
         for pending, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Locked) and not pending.answer.done():
-                stream_id = pending.submission.command.event_id
-                aside = self._aside.setdefault(stream_id, _Aside(deque()))
-                self._wait_aside(stream_id, aside, (pending,))
+                # Of a cart any one of its events will do: alone it locks them all again.
+                self._wait_aside(min(pending.submission.event_ids), pending)
 
-    def _wait_aside(self, stream_id: EventId, aside: _Aside, pending: Iterable[_Pending]) -> None:
-        aside.queue.extend(pending)
+    def _wait_aside(self, stream_id: EventId, pending: _Pending) -> None:
+        aside = self._aside.setdefault(stream_id, _Aside(deque()))
+        aside.queue.append(pending)
         if not aside.is_running:
             aside.is_running = True
             _log.warning("a stream is locked by somebody else", extra={"stream_id": str(stream_id)})
@@ -250,7 +250,7 @@ class Combiner:
             for pending, outcome in zip(batch, outcomes, strict=True)
             if not isinstance(outcome, Locked)
         ]
-        self._observe([p.submission for p, _ in settled], [outcome for _, outcome in settled])
+        self._observe([outcome for _, outcome in settled])
         for pending, outcome in settled:
             self._answer(pending, outcome)
 
@@ -287,4 +287,4 @@ class Combiner:
 
 
 def _same_stream(one: _Pending, other: _Pending) -> bool:
-    return one.submission.command.event_id == other.submission.command.event_id
+    return one.submission.event_ids == other.submission.event_ids

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ledger.values import ActorId, BookingId, EventId, Instant, UserId, VenueId
+from ledger.records import Category, Quota, SeatRow
+from ledger.values import ActorId, BookingId, EventId, HoldId, Instant, UserId, VenueId, WaitingId
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class ScheduleEvent:
     sales_open_at: Instant | None
     sales_close_at: Instant | None
     limit_per_user: int | None
+    limit_per_order: int | None = None
+    hold_seconds: int = 300
+    categories: tuple[Category, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    seat_rows: tuple[SeatRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +35,158 @@ class ChangeCapacity:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenEvent:
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEvent:
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class CancelEvent:
+    """Call the event off; its bookings follow in batches, see `TidyEvent`."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class TidyEvent:
+    """Do what has become due: expire holds, cancel what a cancelled event still has."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
 class BookSeats:
-    """Book ``quantity`` places for one user, all or none."""
+    """Book ``quantity`` places for one user, all or none.
+
+    ``seats`` names them where the event has labelled seats; left empty there, the best adjacent
+    ones are chosen. ``category`` is needed where there are several.
+    """
 
     event_id: EventId
     booking_id: BookingId
     user_id: UserId
     quantity: int
+    category: str | None = None
+    seats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CancelBooking:
-    """Give a booking's places back."""
+    """Give back all of a booking's tickets, or ``quantity`` of them, or those numbered."""
 
     event_id: EventId
     booking_id: BookingId
+    quantity: int | None = None
+    tickets: tuple[int, ...] = ()
 
 
-Command = ScheduleEvent | ChangeCapacity | BookSeats | CancelBooking
+@dataclass(frozen=True, slots=True)
+class TransferBooking:
+    """Give a booking to another user."""
+
+    event_id: EventId
+    booking_id: BookingId
+    to_user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSeats:
+    """Keep places for a user for a while, as `BookSeats` would book them."""
+
+    event_id: EventId
+    hold_id: HoldId
+    user_id: UserId
+    quantity: int
+    category: str | None = None
+    seats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmHold:
+    """Turn a hold into the booking ``booking_id``."""
+
+    event_id: EventId
+    hold_id: HoldId
+    booking_id: BookingId
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHold:
+    event_id: EventId
+    hold_id: HoldId
+
+
+@dataclass(frozen=True, slots=True)
+class JoinWaitingList:
+    event_id: EventId
+    waiting_id: WaitingId
+    user_id: UserId
+    quantity: int
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveWaitingList:
+    event_id: EventId
+    waiting_id: WaitingId
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """Admit one ticket; ``generation`` is that of the code shown at the door."""
+
+    event_id: EventId
+    booking_id: BookingId
+    ticket: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnulCheckIn:
+    event_id: EventId
+    booking_id: BookingId
+    ticket: int
+
+
+Command = (
+    ScheduleEvent
+    | ChangeCapacity
+    | OpenEvent
+    | CloseEvent
+    | CancelEvent
+    | TidyEvent
+    | BookSeats
+    | CancelBooking
+    | TransferBooking
+    | HoldSeats
+    | ConfirmHold
+    | ReleaseHold
+    | JoinWaitingList
+    | LeaveWaitingList
+    | CheckIn
+    | AnnulCheckIn
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A command with who sent it and, if the sender wants retries to be safe, its key.
+    """Commands that hold together or not at all, with who sent them.
 
-    ``idempotency_key`` and ``request_hash`` are SHA-256 digests, given together or not at all:
-    the digest keeps whatever a sender puts into a key out of the ledger.
+    There is one command but for a cart, whose commands are each about another event.
+    ``idempotency_key`` and ``request_hash`` make a retry safe. They are SHA-256 digests, given
+    together or not at all: a digest keeps whatever a sender puts into a key out of the ledger.
     """
 
-    command: Command
+    commands: tuple[Command, ...]
     actor: ActorId
     idempotency_key: bytes | None = None
     request_hash: bytes | None = None
+
+    @property
+    def event_ids(self) -> frozenset[EventId]:
+        """The events that these commands are about."""
+        return frozenset(command.event_id for command in self.commands)

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 import psycopg
+from uuid_utils.compat import uuid7
 
 from ledger import store
 from ledger.batch import Outcome, decide_batch
@@ -68,16 +69,15 @@ async def handle(
             skip_locked=patience.skip_locked,
         )
         locked = perf_counter()
-        ours = [s for s in submissions if s.command.event_id not in locked_elsewhere]
-        decided = decide_batch(loaded, ours)
-        decided_in_turn = iter(decided.outcomes)
+        ours = [each for each in submissions if not each.event_ids & locked_elsewhere]
+        decided = decide_batch(loaded, ours, uuid7)
+        in_turn = iter(decided.outcomes)
         outcomes = [
-            LOCKED if s.command.event_id in locked_elsewhere else next(decided_in_turn)
-            for s in submissions
+            LOCKED if each.event_ids & locked_elsewhere else next(in_turn) for each in submissions
         ]
         if decided.appended:
             try:
-                await store.append_and_commit(connection, loaded, decided)
+                await store.append_and_commit(connection, decided)
             except psycopg.Error as error:
                 if is_outage(error):
                     raise CommitUnknown(decided.appended[0], outcomes) from error

@@ -4,9 +4,9 @@ from collections import OrderedDict
 from time import monotonic
 from typing import Final
 
-from ledger.batch import Head
+from ledger.batch import Head, Refused
 from ledger.commands import BookSeats
-from ledger.decide import SoldOut
+from ledger.rejections import SoldOut
 from ledger.values import EventId
 
 _HEADS_MAX: Final = 100_000
@@ -37,10 +37,12 @@ class Heads:
         known = self._heads.get(stream_id)
         return None if known is None else known[0]
 
-    def refuse(self, command: BookSeats) -> SoldOut | None:
+    def refuse(self, command: BookSeats) -> Refused | None:
         """The refusal of ``command``, if what was seen last and just now suffices for it."""
         known = self._heads.get(command.event_id)
         if known is None or monotonic() - known[1] > self._trust_seconds_max:
             return None
         available = known[0].available
-        return SoldOut(available) if available < command.quantity else None
+        if available >= command.quantity:
+            return None
+        return Refused(command.event_id, SoldOut(available))

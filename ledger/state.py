@@ -1,67 +1,22 @@
-"""State of one stream and how an entry changes it.
+"""State of one stream, and what an entry changes in it.
 
-The same `evolve` serves the write path, where a state holds just what the batch's commands name,
-and replay, where it holds everything. What it returns is at once the change to fold in and the
-rows that the inline projection writes, so the two cannot drift apart.
+The write path holds just what the batch's commands name; replay holds everything. `Changes` is at
+once what is folded in and what the inline projection writes, so the two cannot drift apart.
 """
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import assert_never
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from ledger.entries import (
-    BookingCancelled,
-    CapacityChanged,
-    EventScheduled,
-    Recorded,
-    SeatsBooked,
-)
-from ledger.values import ActorId, BookingId, EventId, Instant, UserId, VenueId
+from ledger.records import Booking, Hold, Terms, Waiting, WaitingStatus
+from ledger.seating import Layout
+from ledger.values import BookingId, HoldId, UserId, WaitingId
+
+Claim = BookingId | HoldId
+"""What has a seat."""
 
 
 class Impossible(Exception):
     """The entries contradict each other: no order of commands could have written them."""
-
-
-class BookingStatus(StrEnum):
-    BOOKED = "booked"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an event sells and when: all of the stream row that bookings do not move."""
-
-    venue_id: VenueId
-    venue_capacity: int
-    name: str
-    starts_at: Instant
-    capacity: int
-    sales_open_at: Instant | None
-    sales_close_at: Instant | None
-    limit_per_user: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """A booking as its entries left it: ``entry_*`` is their first, ``changed_*`` their last."""
-
-    booking_id: BookingId
-    stream_id: EventId
-    user_id: UserId
-    quantity: int
-    status: BookingStatus
-    booked_by: ActorId
-    booked_at: Instant
-    entry_version: int
-    entry_hash: bytes
-    changed_at: Instant
-    changed_version: int
-    changed_hash: bytes
-
-    @property
-    def live_quantity(self) -> int:
-        return self.quantity if self.status is BookingStatus.BOOKED else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +24,18 @@ class Changes:
     """What one entry does to a state: counts by how much, records as they now stand."""
 
     terms: Terms | None = None
+    layout: Layout | None = None
     booked: int = 0
+    held: int = 0
+    tickets: tuple[tuple[UserId, int], ...] = ()
+    """Tickets, booked or held, that users gain or lose."""
+    taken: tuple[tuple[str, int], ...] = ()
+    """Places, booked or held, that categories gain or lose."""
+    claims: tuple[tuple[str, Claim | None], ...] = ()
+    """Seats and what has them now."""
     booking: Booking | None = None
+    hold: Hold | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(slots=True)
@@ -78,91 +43,101 @@ class State:
     """The fold of a stream's entries, or of those that matter to the commands at hand."""
 
     terms: Terms | None = None
+    layout: Layout | None = None
     booked: int = 0
     held: int = 0
-    bookings: dict[BookingId, Booking] = field(default_factory=dict)
     tickets_by_user: dict[UserId, int] = field(default_factory=dict)
+    taken_by_category: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    bookings: dict[BookingId, Booking] = field(default_factory=dict)
+    holds: dict[HoldId, Hold] = field(default_factory=dict)
+    line: dict[WaitingId, Waiting] = field(default_factory=dict)
+    in_line: int = 0
 
     @property
     def available(self) -> int:
-        """Places that can be booked now; L1 is that this is never below zero."""
+        """Places that can be had now; L1 is that this is never below zero."""
         return 0 if self.terms is None else self.terms.capacity - self.booked - self.held
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """Who waits, first in line first."""
+        waiting = [each for each in self.line.values() if each.status is WaitingStatus.WAITING]
+        return sorted(waiting, key=lambda each: each.entry.version)
+
+    def waits_already(self, user_id: UserId, category: str | None) -> Waiting | None:
+        """A user's place in line for a category."""
+        mine = (each for each in self.waiting if each.user_id == user_id)
+        return next((each for each in mine if each.category == category), None)
+
+    def taken_of(self, categories: Iterable[str]) -> int:
+        """Places of these categories that are booked or held."""
+        return sum(self.taken_by_category.get(category, 0) for category in categories)
 
     def fold(self, changes: Changes) -> None:
         """Take over what an entry changed."""
         if changes.terms is not None:
             self.terms = changes.terms
+        if changes.layout is not None:
+            self.layout = changes.layout
         self.booked += changes.booked
-        if (booking := changes.booking) is not None:
-            self.bookings[booking.booking_id] = booking
-            user_id = booking.user_id
-            self.tickets_by_user[user_id] = self.tickets_by_user.get(user_id, 0) + changes.booked
+        self.held += changes.held
+        for user_id, more in changes.tickets:
+            self.tickets_by_user[user_id] = self.tickets_by_user.get(user_id, 0) + more
+        for category, more in changes.taken:
+            self.taken_by_category[category] = self.taken_by_category.get(category, 0) + more
+        for seat, claim in changes.claims:
+            if claim is None:
+                del self.claims[seat]
+            else:
+                self.claims[seat] = claim
+        if changes.booking is not None:
+            self.bookings[changes.booking.booking_id] = changes.booking
+        if changes.hold is not None:
+            self.holds[changes.hold.hold_id] = changes.hold
+        if changes.waiting is not None:
+            self.line[changes.waiting.waiting_id] = changes.waiting
+            # Whoever joins waits; every further entry about somebody in line ends that.
+            self.in_line += 1 if changes.waiting.status is WaitingStatus.WAITING else -1
 
 
-def evolve(state: State, recorded: Recorded) -> Changes:
-    """What ``recorded`` changes in ``state``; pure, a function of its arguments alone.
-
-    Raises `Impossible` when the entry cannot follow the state: a booking booked twice, or
-    one cancelled that is not there.
-    """
-    entry = recorded.entry
-    if isinstance(entry, SeatsBooked):
-        if entry.booking_id in state.bookings:
-            raise Impossible(f"L2: booking {entry.booking_id} is booked a second time")
-        return Changes(booked=entry.quantity, booking=_booked(recorded, entry))
-    if isinstance(entry, BookingCancelled):
-        booking = state.bookings.get(entry.booking_id)
-        if booking is None or booking.status is not BookingStatus.BOOKED:
-            raise Impossible(f"L2: booking {entry.booking_id} is cancelled but not booked")
-        if (booking.quantity, booking.user_id) != (entry.quantity, entry.user_id):
-            raise Impossible(f"L2: booking {entry.booking_id} is cancelled with other contents")
-        return Changes(booked=-entry.quantity, booking=_cancelled(recorded, booking))
-    if isinstance(entry, CapacityChanged):
-        if state.terms is None:
-            raise Impossible("an event's capacity changes before it is scheduled")
-        return Changes(terms=replace(state.terms, capacity=entry.capacity))
-    if isinstance(entry, EventScheduled):
-        if state.terms is not None:
-            raise Impossible("an event is scheduled a second time")
-        return Changes(terms=_terms(entry))
-    assert_never(entry)
+def overdrawn(state: State) -> str | None:
+    """Which capacity of the event is exceeded, if any: L1 for the event, categories and quotas."""
+    terms = state.terms
+    if terms is None:
+        return "the stream does not begin with EventScheduled"
+    if state.booked < 0 or state.held < 0:
+        return f"{state.booked} booked and {state.held} held"
+    if state.available < 0:
+        return f"{state.booked + state.held} places taken of {terms.capacity}"
+    if terms.capacity > terms.venue_capacity:
+        return "the capacity is above the venue's"
+    for name, capacity, categories in capacities(terms):
+        if state.taken_of(categories) > capacity:
+            return f"{state.taken_of(categories)} places of {name} taken of {capacity}"
+    return None
 
 
-def _terms(entry: EventScheduled) -> Terms:
-    return Terms(
-        venue_id=entry.venue_id,
-        venue_capacity=entry.venue_capacity,
-        name=entry.name,
-        starts_at=entry.starts_at,
-        capacity=entry.capacity,
-        sales_open_at=entry.sales_open_at,
-        sales_close_at=entry.sales_close_at,
-        limit_per_user=entry.limit_per_user,
-    )
+def capacities(terms: Terms) -> list[tuple[str, int, tuple[str, ...]]]:
+    """Every capacity beside the event's own: its name, how many, and of which categories."""
+    return [
+        *(
+            (each.name, each.capacity, (each.name,))
+            for each in terms.categories
+            if each.capacity is not None
+        ),
+        *((each.name, each.capacity, each.categories) for each in terms.quotas),
+    ]
 
 
-def _booked(recorded: Recorded, entry: SeatsBooked) -> Booking:
-    return Booking(
-        booking_id=entry.booking_id,
-        stream_id=recorded.stream_id,
-        user_id=entry.user_id,
-        quantity=entry.quantity,
-        status=BookingStatus.BOOKED,
-        booked_by=recorded.actor,
-        booked_at=recorded.recorded_at,
-        entry_version=recorded.version,
-        entry_hash=recorded.hash,
-        changed_at=recorded.recorded_at,
-        changed_version=recorded.version,
-        changed_hash=recorded.hash,
-    )
-
-
-def _cancelled(recorded: Recorded, booking: Booking) -> Booking:
-    return replace(
-        booking,
-        status=BookingStatus.CANCELLED,
-        changed_at=recorded.recorded_at,
-        changed_version=recorded.version,
-        changed_hash=recorded.hash,
-    )
+def places_of(
+    layout: Layout | None, category: str | None, seats: tuple[str, ...], quantity: int
+) -> Mapping[str, int]:
+    """How many places of each category a claim takes; empty where there are no categories."""
+    if seats:
+        if layout is None:
+            raise Impossible("seats are claimed where there are none")
+        counted = layout.categories_of(seats)
+    else:
+        counted = {category: quantity}
+    return {name: count for name, count in counted.items() if name is not None}

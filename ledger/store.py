@@ -1,17 +1,36 @@
 """The ledger's tables: lock, load, append. Each function sends what it can in one round trip."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger import codec
+from ledger import rows
 from ledger.batch import Decided, Loaded, Stream
-from ledger.commands import BookSeats, CancelBooking, Submission
+from ledger.commands import (
+    AnnulCheckIn,
+    BookSeats,
+    CancelBooking,
+    CheckIn,
+    Command,
+    ConfirmHold,
+    HoldSeats,
+    JoinWaitingList,
+    LeaveWaitingList,
+    ReleaseHold,
+    Submission,
+    TidyEvent,
+    TransferBooking,
+)
 from ledger.database import Connection, statement
+from ledger.due import CANCELLED_AT_A_TIME
 from ledger.entries import Recorded
-from ledger.state import Booking, BookingStatus, State, Terms
-from ledger.values import EventId, Instant
+from ledger.records import EventStatus
+from ledger.rows import Row
+from ledger.seating import Layout
+from ledger.values import BookingId, EventId, HoldId, Instant, UserId, WaitingId
 
-Row = tuple[Any, ...]
+LINE_MAX: Final = 1_000
+"""How many in line are looked at in one transaction; the next one goes on from there."""
 
 
 def _sql(name: str) -> bytes:
@@ -27,13 +46,73 @@ _READ_CLOCK: Final = _sql("read_clock")
 _FIND_KEYS: Final = _sql("find_keys")
 _FIND_USERS: Final = _sql("find_users")
 _LOAD_BOOKINGS: Final = _sql("load_bookings")
+_LOAD_HOLDS: Final = _sql("load_holds")
+_LOAD_WAITING: Final = _sql("load_waiting")
+_LOAD_LINE: Final = _sql("load_line")
+_LOAD_SEAT_ROWS: Final = _sql("load_seat_rows")
+_LOAD_CLAIMS: Final = _sql("load_claims")
+_LOAD_ALLOTMENTS: Final = _sql("load_allotments")
+_LOAD_LIVE_BOOKINGS: Final = _sql("load_live_bookings")
+_LOAD_LIVE_HOLDS: Final = _sql("load_live_holds")
 _COUNT_TICKETS: Final = _sql("count_tickets")
 _APPEND_ENTRIES: Final = _sql("append_entries")
 _INSERT_STREAMS: Final = _sql("insert_streams")
 _UPDATE_STREAMS: Final = _sql("update_streams")
+_INSERT_SEAT_ROWS: Final = _sql("insert_seat_rows")
 _INSERT_BOOKINGS: Final = _sql("insert_bookings")
-_UPDATE_BOOKINGS: Final = _sql("update_bookings")
+_UPSERT_BOOKINGS: Final = _sql("upsert_bookings")
+_UPSERT_HOLDS: Final = _sql("upsert_holds")
+_UPSERT_WAITING: Final = _sql("upsert_waiting")
+_UPSERT_ALLOTMENTS: Final = _sql("upsert_allotments")
+_DELETE_CLAIMS: Final = _sql("delete_claims")
+_INSERT_CLAIMS: Final = _sql("insert_claims")
 _FIND_ENTRY: Final = _sql("find_entry")
+_FIND_DUE_STREAMS: Final = _sql("find_due_streams")
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a batch's commands name and so must be loaded."""
+
+    keys: list[bytes] = field(default_factory=list)
+    streams: set[EventId] = field(default_factory=set)
+    bookings: set[tuple[EventId, BookingId]] = field(default_factory=set)
+    holds: set[tuple[EventId, HoldId]] = field(default_factory=set)
+    waiting: set[tuple[EventId, WaitingId]] = field(default_factory=set)
+    users: set[tuple[EventId, UserId]] = field(default_factory=set)
+    tidied: set[EventId] = field(default_factory=set)
+
+
+def needs_of(submissions: Iterable[Submission]) -> Needs:
+    """What deciding ``submissions`` takes."""
+    needs = Needs()
+    for submission in submissions:
+        if submission.idempotency_key is not None:
+            needs.keys.append(submission.idempotency_key)
+        for command in submission.commands:
+            needs.streams.add(command.event_id)
+            _add_needs(needs, command)
+    return needs
+
+
+def _add_needs(needs: Needs, command: Command) -> None:
+    event_id = command.event_id
+    match command:
+        case BookSeats() | HoldSeats() | JoinWaitingList():
+            needs.users.add((event_id, command.user_id))
+        case CancelBooking() | CheckIn() | AnnulCheckIn():
+            needs.bookings.add((event_id, command.booking_id))
+        case TransferBooking():
+            needs.bookings.add((event_id, command.booking_id))
+            needs.users.add((event_id, command.to_user_id))
+        case ConfirmHold() | ReleaseHold():
+            needs.holds.add((event_id, command.hold_id))
+        case LeaveWaitingList():
+            needs.waiting.add((event_id, command.waiting_id))
+        case TidyEvent():
+            needs.tidied.add(event_id)
+        case _:
+            pass
 
 
 async def lock_and_load(
@@ -48,84 +127,155 @@ async def lock_and_load(
 
     The second value names the streams that exist but are locked by somebody else; it is empty
     unless ``skip_locked``. Without it, a lock that takes longer than ``lock_wait_ms`` raises.
+    Plain events take one round trip; seats, categories, limits and lines one or two more.
     """
-    stream_ids = sorted({submission.command.event_id for submission in submissions})
-    keys = [s.idempotency_key for s in submissions if s.idempotency_key is not None]
-    bookings = {
-        (command.event_id, command.booking_id)
-        for command in (submission.command for submission in submissions)
-        if isinstance(command, CancelBooking)
-    }
-    buyers = {
-        (command.event_id, command.user_id)
-        for command in (submission.command for submission in submissions)
-        if isinstance(command, BookSeats)
-    }
+    needs = needs_of(submissions)
+    stream_ids = sorted(needs.streams)
     async with connection.pipeline():
         await connection.execute("BEGIN")
         await connection.execute(
             _LIMIT_TRANSACTION, (str(lock_wait_ms), str(statement_ms_max)), prepare=True
         )
         if skip_locked:
-            locking = await _fetch(connection, _LOCK_FREE_STREAMS, (stream_ids,))
-            existing = await _fetch(connection, _FIND_STREAMS, (stream_ids,))
+            locking = await _fetch(connection, _LOCK_FREE_STREAMS, stream_ids)
+            existing = await _fetch(connection, _FIND_STREAMS, stream_ids)
         elif len(stream_ids) == 1:
-            locking = await _fetch(connection, _LOCK_STREAM, (stream_ids[0],))
+            locking = await _fetch(connection, _LOCK_STREAM, stream_ids[0])
         else:
-            locking = await _fetch(connection, _LOCK_STREAMS, (stream_ids,))
-        clock = await _fetch(connection, _READ_CLOCK, ())
-        key_rows = await _fetch(connection, _FIND_KEYS, (keys,)) if keys else None
-        users = (
-            await _fetch(connection, _FIND_USERS, ([user for _, user in buyers],))
-            if buyers
-            else None
-        )
-        booking_rows = (
-            await _fetch(connection, _LOAD_BOOKINGS, _columns(bookings, 2)) if bookings else None
-        )
+            locking = await _fetch(connection, _LOCK_STREAMS, stream_ids)
+        clock = await _fetch(connection, _READ_CLOCK)
+        keys = await _fetch(connection, _FIND_KEYS, needs.keys) if needs.keys else None
+        users = [user_id for _, user_id in needs.users]
+        found_users = await _fetch(connection, _FIND_USERS, users) if users else None
+        holds = await _fetch(connection, _LOAD_HOLDS, *rows.columns(needs.holds, 2), stream_ids)
+        bookings = await _fetch_named(connection, _LOAD_BOOKINGS, needs.bookings)
+        waiting = await _fetch_named(connection, _LOAD_WAITING, needs.waiting)
 
-        streams = {row[0]: stream_from_row(row) for row in await locking.fetchall()}
+        streams = {row[0]: rows.stream_from_row(row) for row in await locking.fetchall()}
         locked_elsewhere: frozenset[EventId] = frozenset()
         if skip_locked:
-            locked_elsewhere = frozenset(
-                row[0] for row in await existing.fetchall() if row[0] not in streams
-            )
+            found = [row[0] for row in await existing.fetchall()]
+            locked_elsewhere = frozenset(each for each in found if each not in streams)
         now = Instant((await clock.fetchall())[0][0])
-        by_key = {} if key_rows is None else _by_key(await key_rows.fetchall())
-        known = (
-            frozenset() if users is None else frozenset(row[0] for row in await users.fetchall())
+        loaded = Loaded(
+            now=now,
+            streams=streams,
+            recorded_by_key=_by_key([] if keys is None else await keys.fetchall()),
+            users=frozenset(
+                [] if found_users is None else [row[0] for row in await found_users.fetchall()]
+            ),
         )
-        if booking_rows is not None:
-            for row in await booking_rows.fetchall():
-                booking = booking_from_row(row)
-                if booking.stream_id in streams:
-                    streams[booking.stream_id].state.bookings[booking.booking_id] = booking
+        for hold in map(rows.hold_from_row, await holds.fetchall()):
+            if hold.stream_id in streams:
+                streams[hold.stream_id].state.holds[hold.hold_id] = hold
+        for booking in map(rows.booking_from_row, await _all(bookings)):
+            if booking.stream_id in streams:
+                streams[booking.stream_id].state.bookings[booking.booking_id] = booking
+        for each in map(rows.waiting_from_row, await _all(waiting)):
+            if each.stream_id in streams:
+                streams[each.stream_id].state.line[each.waiting_id] = each
+    await _load_more(connection, loaded, needs)
+    return loaded, locked_elsewhere
 
-    limited = [pair for pair in buyers if _has_limit(streams.get(pair[0]))]
-    if limited:
-        counts = await _fetch(connection, _COUNT_TICKETS, _columns(limited, 2))
-        for stream_id, user_id, quantity in await counts.fetchall():
-            streams[stream_id].state.tickets_by_user[user_id] = quantity
-    return Loaded(now, streams, by_key, known), locked_elsewhere
+
+async def _load_more(connection: Connection, loaded: Loaded, needs: Needs) -> None:
+    """What only the terms told is needed: seats, categories, the line, and counts per user."""
+    streams = loaded.streams
+    seated = [each.stream_id for each in streams.values() if each.terms.seat_count]
+    sorted_by_price = [each.stream_id for each in streams.values() if each.terms.categories]
+    lined = [each.stream_id for each in streams.values() if each.state.in_line]
+    over = [
+        stream_id
+        for stream_id in needs.tidied
+        if stream_id in streams and streams[stream_id].terms.status is EventStatus.CANCELLED
+    ]
+    if seated or sorted_by_price or lined or over:
+        async with connection.pipeline():
+            seat_rows = await _fetch_for(connection, _LOAD_SEAT_ROWS, seated)
+            claims = await _fetch_for(connection, _LOAD_CLAIMS, seated)
+            allotments = await _fetch_for(connection, _LOAD_ALLOTMENTS, sorted_by_price)
+            line = await _fetch(connection, _LOAD_LINE, lined, LINE_MAX) if lined else None
+            live = [
+                (
+                    await _fetch(connection, _LOAD_LIVE_BOOKINGS, each, CANCELLED_AT_A_TIME),
+                    await _fetch(connection, _LOAD_LIVE_HOLDS, each),
+                )
+                for each in over
+            ]
+            _put_layouts(streams, await _all(seat_rows))
+            for stream_id, seat, claimed_by in await _all(claims):
+                streams[stream_id].state.claims[seat] = claimed_by
+            for stream_id, category, taken in await _all(allotments):
+                streams[stream_id].state.taken_by_category[category] = taken
+            for waiting in map(rows.waiting_from_row, await _all(line)):
+                streams[waiting.stream_id].state.line[waiting.waiting_id] = waiting
+            for live_bookings, live_holds in live:
+                for booking in map(rows.booking_from_row, await live_bookings.fetchall()):
+                    state = streams[booking.stream_id].state
+                    state.bookings[booking.booking_id] = booking
+                for hold in map(rows.hold_from_row, await live_holds.fetchall()):
+                    streams[hold.stream_id].state.holds[hold.hold_id] = hold
+    await _count_tickets(connection, loaded, needs)
 
 
-async def append_and_commit(connection: Connection, loaded: Loaded, decided: Decided) -> None:
+async def _count_tickets(connection: Connection, loaded: Loaded, needs: Needs) -> None:
+    limited = {
+        stream_id: stream
+        for stream_id, stream in loaded.streams.items()
+        if stream.terms.limit_per_user is not None
+    }
+    pairs = {pair for pair in needs.users if pair[0] in limited}
+    for stream_id, stream in limited.items():
+        pairs |= {(stream_id, waiting.user_id) for waiting in stream.state.line.values()}
+    if pairs:
+        cursor = await _fetch(connection, _COUNT_TICKETS, *rows.columns(pairs, 2))
+        for stream_id, user_id, quantity in await cursor.fetchall():
+            tickets = limited[stream_id].state.tickets_by_user
+            tickets[user_id] = tickets.get(user_id, 0) + quantity
+
+
+def _put_layouts(streams: dict[EventId, Stream], seat_rows: Iterable[Row]) -> None:
+    by_stream: dict[EventId, list[Row]] = {}
+    for row in seat_rows:
+        by_stream.setdefault(row[0], []).append(row)
+    for stream_id, of_stream in by_stream.items():
+        streams[stream_id].state.layout = Layout(tuple(map(rows.seat_row_from_row, of_stream)))
+
+
+async def append_and_commit(connection: Connection, decided: Decided) -> None:
     """Write what was decided and commit, in one round trip; returns after COMMIT has."""
-    new_streams = [s for s in decided.changed_streams if s.loaded_version == 0]
-    old_streams = [s for s in decided.changed_streams if s.loaded_version != 0]
-    new_bookings: list[Row] = []
-    old_bookings: list[Row] = []
-    for booking in decided.changed_bookings.values():
-        if booking.entry_version > loaded.streams[booking.stream_id].loaded_version:
-            new_bookings.append(booking_row(booking))
-        else:
-            old_bookings.append(_booking_change(booking))
+    streams = decided.streams.values()
+    new = [stream for stream in streams if stream.loaded_version == 0]
+    old = [stream for stream in streams if stream.loaded_version != 0]
+    bookings = decided.bookings.values()
+    plain = [rows.plain_booking_row(each) for each in bookings if rows.is_plain(each)]
+    others = [rows.booking_row(each) for each in bookings if not rows.is_plain(each)]
+    claims = decided.claims
     async with connection.pipeline():
-        await _write(connection, _APPEND_ENTRIES, [_entry_row(r) for r in decided.appended])
-        await _write(connection, _INSERT_STREAMS, [stream_row(s, s.terms) for s in new_streams])
-        await _write(connection, _UPDATE_STREAMS, [_head_row(s, s.terms) for s in old_streams])
-        await _write(connection, _INSERT_BOOKINGS, new_bookings)
-        await _write(connection, _UPDATE_BOOKINGS, old_bookings)
+        await _write(connection, _APPEND_ENTRIES, map(rows.entry_row, decided.appended))
+        await _write(connection, _INSERT_STREAMS, map(rows.stream_row, new))
+        await _write(connection, _UPDATE_STREAMS, map(rows.head_row, old))
+        await _write(connection, _INSERT_BOOKINGS, plain)
+        await _write(connection, _UPSERT_BOOKINGS, others)
+        await _write(connection, _UPSERT_HOLDS, map(rows.hold_row, decided.holds.values()))
+        await _write(connection, _UPSERT_WAITING, map(rows.waiting_row, decided.line.values()))
+        await _write(
+            connection,
+            _INSERT_SEAT_ROWS,
+            (row for stream in new for row in rows.seat_row_rows(stream)),
+        )
+        await _write(
+            connection,
+            _UPSERT_ALLOTMENTS,
+            (row for stream in streams for row in rows.allotment_rows(stream)),
+        )
+        # Given back before given out: a seat may have gone from one to the other.
+        await _write(connection, _DELETE_CLAIMS, claims)
+        await _write(
+            connection,
+            _INSERT_CLAIMS,
+            ((*place, claim) for place, claim in claims.items() if claim is not None),
+        )
         await connection.execute("COMMIT")
 
 
@@ -146,141 +296,39 @@ async def was_committed(
     return row is not None and row[0] == recorded.hash
 
 
-async def _fetch(connection: Connection, query: bytes, parameters: Sequence[Any]) -> Any:
+async def find_due_streams(connection: Connection, limit: int) -> list[EventId]:
+    """Streams that have something due, some of each kind; see `ledger.due`."""
+    cursor = await _fetch(connection, _FIND_DUE_STREAMS, limit)
+    return [EventId(stream_id) for (stream_id,) in await cursor.fetchall()]
+
+
+async def _fetch(connection: Connection, query: bytes, *parameters: Any) -> Any:
     return await connection.execute(query, parameters, prepare=True, binary=True)
 
 
-async def _write(connection: Connection, query: bytes, rows: Sequence[Row]) -> None:
-    if rows:
-        await connection.execute(query, _columns(rows, len(rows[0])), prepare=True)
+async def _fetch_for(connection: Connection, query: bytes, stream_ids: list[EventId]) -> Any:
+    return await _fetch(connection, query, stream_ids) if stream_ids else None
 
 
-def _columns(rows: Iterable[Row], width: int) -> list[list[Any]]:
-    """Rows to the arrays that ``unnest`` takes, one per column."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
+async def _fetch_named(
+    connection: Connection, query: bytes, named: Iterable[tuple[EventId, Any]]
+) -> Any:
+    return await _fetch(connection, query, *rows.columns(named, 2)) if named else None
 
 
-def _has_limit(stream: Stream | None) -> bool:
-    return (
-        stream is not None
-        and stream.state.terms is not None
-        and stream.state.terms.limit_per_user is not None
-    )
+async def _all(cursor: Any) -> list[Row]:
+    return [] if cursor is None else await cursor.fetchall()
 
 
-def _by_key(rows: Iterable[Row]) -> dict[bytes, Recorded]:
-    recorded = [recorded_from_row(row) for row in rows]
-    return {r.idempotency_key: r for r in recorded if r.idempotency_key is not None}
+async def _write(connection: Connection, query: bytes, written: Iterable[Row]) -> None:
+    listed = list(written)
+    if listed:
+        await connection.execute(query, rows.columns(listed, len(listed[0])), prepare=True)
 
 
-def recorded_from_row(row: Row) -> Recorded:
-    """The entry in a row with the columns of find_keys.sql; raises `codec.UnreadablePayload`."""
-    stream_id, version, recorded_at, actor, key, request_hash, type_name, schema_version = row[:8]
-    payload, prev_hash, entry_hash = row[8:]
-    return Recorded(
-        stream_id=stream_id,
-        version=version,
-        recorded_at=recorded_at,
-        actor=actor,
-        idempotency_key=key,
-        request_hash=request_hash,
-        entry=codec.decode(type_name, schema_version, payload),
-        type_name=type_name,
-        schema_version=schema_version,
-        payload=payload,
-        prev_hash=prev_hash,
-        hash=entry_hash,
-    )
-
-
-def _entry_row(recorded: Recorded) -> Row:
-    return (
-        recorded.stream_id,
-        recorded.version,
-        recorded.type_name,
-        recorded.schema_version,
-        recorded.payload,
-        recorded.prev_hash,
-        recorded.hash,
-        recorded.recorded_at,
-        recorded.idempotency_key,
-        recorded.request_hash,
-        recorded.actor,
-    )
-
-
-def stream_from_row(row: Row) -> Stream:
-    """The stream in a row with the columns of lock_streams.sql, its bookings not loaded."""
-    stream_id, version, head_hash, capacity, booked, held, updated_at, *rest = row
-    venue_id, venue_capacity, name, starts_at, opens_at, closes_at, limit = rest
-    terms = Terms(venue_id, venue_capacity, name, starts_at, capacity, opens_at, closes_at, limit)
-    return Stream(
-        stream_id=stream_id,
-        version=version,
-        head_hash=head_hash,
-        updated_at=updated_at,
-        state=State(terms=terms, booked=booked, held=held),
-        loaded_version=version,
-    )
-
-
-def _head_row(stream: Stream, terms: Terms) -> Row:
-    return (
-        stream.stream_id,
-        stream.version,
-        stream.head_hash,
-        terms.capacity,
-        stream.state.booked,
-        stream.state.held,
-        stream.updated_at,
-    )
-
-
-def stream_row(stream: Stream, terms: Terms) -> Row:
-    """What `stream_from_row` reads."""
-    return (
-        *_head_row(stream, terms),
-        terms.venue_id,
-        terms.venue_capacity,
-        terms.name,
-        terms.starts_at,
-        terms.sales_open_at,
-        terms.sales_close_at,
-        terms.limit_per_user,
-    )
-
-
-def booking_from_row(row: Row) -> Booking:
-    """The booking in a row with the columns of load_bookings.sql."""
-    booking_id, stream_id, user_id, quantity, status, *rest = row
-    return Booking(booking_id, stream_id, user_id, quantity, BookingStatus(status), *rest)
-
-
-def booking_row(booking: Booking) -> Row:
-    """What `booking_from_row` reads."""
-    return (
-        booking.booking_id,
-        booking.stream_id,
-        booking.user_id,
-        booking.quantity,
-        booking.status.value,
-        booking.booked_by,
-        booking.booked_at,
-        booking.entry_version,
-        booking.entry_hash,
-        booking.changed_at,
-        booking.changed_version,
-        booking.changed_hash,
-    )
-
-
-def _booking_change(booking: Booking) -> Row:
-    return (
-        booking.booking_id,
-        booking.stream_id,
-        booking.status.value,
-        booking.changed_at,
-        booking.changed_version,
-        booking.changed_hash,
-    )
+def _by_key(found: Iterable[Row]) -> dict[bytes, list[Recorded]]:
+    by_key: dict[bytes, list[Recorded]] = {}
+    for recorded in map(rows.recorded_from_row, found):
+        if recorded.idempotency_key is not None:
+            by_key.setdefault(recorded.idempotency_key, []).append(recorded)
+    return by_key

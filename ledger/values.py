@@ -7,6 +7,8 @@ EventId = NewType("EventId", UUID)
 VenueId = NewType("VenueId", UUID)
 UserId = NewType("UserId", UUID)
 BookingId = NewType("BookingId", UUID)
+HoldId = NewType("HoldId", UUID)
+WaitingId = NewType("WaitingId", UUID)
 ActorId = NewType("ActorId", UUID)
 
 Instant = NewType("Instant", int)
@@ -14,8 +16,16 @@ Instant = NewType("Instant", int)
 
 EPOCH = Instant(0)
 
+SYSTEM = ActorId(UUID(int=0))
+"""The actor of what no key asked for, such as the expiry of a hold."""
+
 QUANTITY_MAX = 10_000
 """Tickets in one order."""
+
+SEATS_MAX = 100_000
+"""Labelled seats of one event."""
+
+HOLD_SECONDS_DEFAULT = 300
 
 CAPACITY_MAX = 10_000_000
 """Places of one venue."""

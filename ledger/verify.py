@@ -4,29 +4,28 @@ One snapshot of the database, read once in order, while bookings go on. Memory i
 largest stream.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, groupby
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 import psycopg
 from psycopg import RawServerCursor
 
+from ledger import rows
 from ledger.batch import Stream
 from ledger.database import FIND_UNDURABLE_SETTINGS, statement
 from ledger.entries import Recorded
-from ledger.replay import Broken, Row, Violation, compare_bookings, compare_stream, fold
-from ledger.store import booking_from_row, stream_from_row
+from ledger.replay import Broken, Violation, fold
+from ledger.rows import Row
 from ledger.values import EventId
 
 _READ_LEDGER: Final = statement("ledger", "read_ledger")
 _READ_STREAM: Final = statement("ledger", "read_stream")
-_READ_STREAM_ROWS: Final = statement("ledger", "read_stream_rows")
-_READ_BOOKING_ROWS: Final = statement("ledger", "read_booking_rows")
 _ROWS_AT_A_TIME: Final = 5_000
 _CURSORS: Final = count()
 
-T = TypeVar("T")
+Keyed = Mapping[Any, object]
 
 
 @dataclass(slots=True)
@@ -38,6 +37,78 @@ class Report:
     bookings: int = 0
     tickets: int = 0
     violations: list[Violation] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """A projected table: how to read it, and what a fold says should be in it."""
+
+    what: str
+    query: bytes
+    stream_id_at: int
+    read: Callable[[list[Row]], Keyed]
+    expect: Callable[[Stream], Keyed]
+
+
+_DERIVED: Final = (
+    _Derived(
+        "stream row",
+        statement("ledger", "read_stream_rows"),
+        0,
+        lambda found: {"row": _summary(rows.stream_from_row(found[0]))} if found else {},
+        lambda stream: {"row": _summary(stream)},
+    ),
+    _Derived(
+        "booking",
+        statement("ledger", "read_booking_rows"),
+        1,
+        lambda found: {each.booking_id: each for each in map(rows.booking_from_row, found)},
+        lambda stream: dict(stream.state.bookings),
+    ),
+    _Derived(
+        "hold",
+        statement("ledger", "read_hold_rows"),
+        1,
+        lambda found: {each.hold_id: each for each in map(rows.hold_from_row, found)},
+        lambda stream: dict(stream.state.holds),
+    ),
+    _Derived(
+        "place in line",
+        statement("ledger", "read_waiting_rows"),
+        1,
+        lambda found: {each.waiting_id: each for each in map(rows.waiting_from_row, found)},
+        lambda stream: dict(stream.state.line),
+    ),
+    _Derived(
+        "claim on seat",
+        statement("ledger", "read_claim_rows"),
+        0,
+        lambda found: {seat: claimed_by for _, seat, claimed_by in found},
+        lambda stream: dict(stream.state.claims),
+    ),
+    _Derived(
+        "row of seats",
+        statement("ledger", "read_seat_row_rows"),
+        0,
+        lambda found: dict(enumerate(map(rows.seat_row_from_row, found))),
+        lambda stream: dict(
+            enumerate(() if stream.state.layout is None else stream.state.layout.rows)
+        ),
+    ),
+    _Derived(
+        "allotment",
+        statement("ledger", "read_allotment_rows"),
+        0,
+        lambda found: {row[1:3]: row[3:] for row in found},
+        lambda stream: {row[1:3]: row[3:] for row in rows.allotment_rows(stream)},
+    ),
+)
+
+
+def _summary(stream: Stream) -> tuple[object, ...]:
+    state = stream.state
+    counts = (state.booked, state.held, state.in_line)
+    return stream.version, stream.head_hash.hex(), *counts, stream.updated_at, state.terms
 
 
 Progress = Callable[[int], None]
@@ -65,36 +136,43 @@ def verify(
     report = Report()
     for (setting,) in connection.execute(FIND_UNDURABLE_SETTINGS.decode()):
         report.violations.append(Violation("L5", None, None, f"PostgreSQL has {setting} off"))
-    streams = _Beside(
-        _read(connection, _READ_STREAM_ROWS), stream_from_row, lambda stream: stream.stream_id
-    )
-    bookings = _Beside(
-        _read(connection, _READ_BOOKING_ROWS), booking_from_row, lambda booking: booking.stream_id
-    )
+    beside = [
+        (derived, _Beside(_read(connection, derived.query), derived.stream_id_at))
+        for derived in _DERIVED
+    ]
     entries = _counted(_read(connection, _READ_LEDGER), report, progress)
-    for stream_id, rows in groupby(entries, key=lambda row: row[0]):
+    for stream_id, stream_rows in groupby(entries, key=lambda row: row[0]):
         report.streams += 1
-        row = next(iter(streams.take(stream_id)), None)
-        booking_rows = bookings.take(stream_id)
+        found = [(derived, derived.read(each.take(stream_id))) for derived, each in beside]
         try:
-            folded = fold(stream_id, rows)
+            folded = fold(stream_id, stream_rows)
         except Broken as broken:
             report.violations.append(broken.violation)
             continue
         report.bookings += len(folded.state.bookings)
         report.tickets += folded.state.booked
-        found = (
-            compare_stream(folded, row),
-            compare_bookings(folded, booking_rows),
-            also(folded),
-        )
-        report.violations += [violation for violation in found if violation is not None]
-    for beside, what in ((streams, "a stream row"), (bookings, "bookings")):
-        report.violations += [
-            Violation("L6", orphan, None, f"there are {what} of a stream without entries")
-            for orphan in beside.orphans()
-        ]
+        differences = [_compare(folded, derived, actual) for derived, actual in found]
+        report.violations += [each for each in (*differences, also(folded)) if each is not None]
+    for derived, each in beside:
+        what = f"there is a {derived.what} of a stream without entries"
+        report.violations += [Violation("L5", orphan, None, what) for orphan in each.orphans()]
     return report
+
+
+def _compare(folded: Stream, derived: _Derived, actual: Keyed) -> Violation | None:
+    """The first difference between a projected table and the fold, as the rule it breaks."""
+    expected = derived.expect(folded)
+    stream_id, what = folded.stream_id, derived.what
+    for key, value in actual.items():
+        if key not in expected:
+            return Violation("L5", stream_id, None, f"{what} {key} is projected without entry")
+        if value != expected[key]:
+            told = f"{what} {key} is projected as {value}, the entries give {expected[key]}"
+            return Violation("L6", stream_id, None, told)
+    missing = next((key for key in expected if key not in actual), None)
+    if missing is not None:
+        return Violation("L6", stream_id, None, f"{what} {missing} is not projected")
+    return None
 
 
 def replay(
@@ -107,34 +185,32 @@ def replay(
     Raises `Broken` at the first entry that breaks a rule.
     """
     if stream_id is None:
-        rows = _read(connection, _READ_LEDGER)
+        entries = _read(connection, _READ_LEDGER)
     else:
-        rows = _read(connection, _READ_STREAM, (stream_id,))
-    for each_id, entries in groupby(rows, key=lambda row: row[0]):
-        yield fold(each_id, entries, until=until)
+        entries = _read(connection, _READ_STREAM, (stream_id,))
+    for each_id, of_stream in groupby(entries, key=lambda row: row[0]):
+        yield fold(each_id, of_stream, until=until)
 
 
-class _Beside(Generic[T]):
+class _Beside:
     """Derived rows in the order of streams, read along beside the entries."""
 
-    def __init__(
-        self, rows: Iterable[Row], read: Callable[[Row], T], stream_of: Callable[[T], EventId]
-    ) -> None:
-        self._groups = groupby(map(read, rows), key=stream_of)
-        self._next: tuple[EventId, list[T]] | None = None
+    def __init__(self, found: Iterable[Row], stream_id_at: int) -> None:
+        self._groups = groupby(found, key=lambda row: row[stream_id_at])
+        self._next: tuple[EventId, list[Row]] | None = None
         self._orphans: list[EventId] = []
         self._advance()
 
-    def take(self, stream_id: EventId) -> list[T]:
+    def take(self, stream_id: EventId) -> list[Row]:
         """The rows of a stream; those of streams passed over have no entries."""
         while self._next is not None and self._next[0] < stream_id:
             self._orphans.append(self._next[0])
             self._advance()
         if self._next is None or self._next[0] != stream_id:
             return []
-        rows = self._next[1]
+        found = self._next[1]
         self._advance()
-        return rows
+        return found
 
     def orphans(self) -> list[EventId]:
         """All streams that had rows and were never taken; to be asked for at the end."""
@@ -149,7 +225,7 @@ class _Beside(Generic[T]):
 
 
 def _read(
-    connection: psycopg.Connection[Row], query: bytes, parameters: tuple[object, ...] = ()
+    connection: psycopg.Connection[Row], query: bytes, parameters: tuple[Any, ...] = ()
 ) -> Iterator[Row]:
     # A cursor on the server: memory does not grow with the table.
     with RawServerCursor(connection, f"read_{next(_CURSORS)}") as cursor:
@@ -158,10 +234,10 @@ def _read(
         yield from cursor
 
 
-def _counted(rows: Iterable[Row], report: Report, progress: Progress) -> Iterator[Row]:
-    for row in rows:
+def _counted(entries: Iterable[Row], report: Report, progress: Progress) -> Iterator[Row]:
+    for entry in entries:
         report.entries += 1
         if report.entries % _ROWS_AT_A_TIME == 0:
             progress(_ROWS_AT_A_TIME)
-        yield row
+        yield entry
     progress(report.entries % _ROWS_AT_A_TIME)

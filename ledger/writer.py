@@ -34,8 +34,13 @@ class Writer:
         Raises `Overloaded` or `Closing` when it was not taken. Cancelling the caller cancels
         nothing here: a command once taken is carried out.
         """
-        command = submission.command
-        if isinstance(command, BookSeats) and submission.idempotency_key is None:
+        command = submission.commands[0]
+        if (
+            isinstance(command, BookSeats)
+            and not command.seats  # of which "taken" says more than "sold out"
+            and len(submission.commands) == 1
+            and submission.idempotency_key is None
+        ):
             # With a key the answer may be that of an earlier booking, which only the ledger knows.
             refusal = self._heads.refuse(command)
             if refusal is not None:
@@ -59,11 +64,12 @@ async def open_writer(
     does not prevent opening: submissions then fail until it is back.
     """
 
-    def observe(submissions: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+    def observe(outcomes: Sequence[Outcome]) -> None:
         moved: dict[EventId, Head] = {}
-        for submission, outcome in zip(submissions, outcomes, strict=True):
+        for outcome in outcomes:
             if isinstance(outcome, Done):
-                moved[submission.command.event_id] = outcome.head
+                for part in outcome.parts:
+                    moved[part.stream_id] = part.head
         for stream_id, head in moved.items():
             heads.remember(stream_id, head)
         if moved:

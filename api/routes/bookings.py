@@ -15,18 +15,20 @@ from api.asgi import header, read_body, respond
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal, Role
+from api.orders import order_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routing import LeanRoute
 from api.services import Services, services_of
 from api.validation import validation_problem
-from api.views import booking_fields
-from ledger.commands import BookSeats, CancelBooking, Submission
-from ledger.state import Booking
+from api.views import REPLAYED, booking_fields, booking_of, booking_response, json_response
+from ledger.batch import Done
+from ledger.commands import BookSeats, CancelBooking, Submission, TransferBooking
+from ledger.records import Booking
 from ledger.values import BookingId, EventId, UserId
 
 _BOOKING_IN: Final = TypeAdapter(bodies.BookingIn)
-_REPLAYED: Final = ((b"idempotency-replayed", b"true"),)
+_REPLAYED: Final = ((REPLAYED.lower().encode(), b"true"),)
 
 router = APIRouter(prefix="/v1", tags=["bookings"])
 
@@ -39,26 +41,24 @@ async def answer_book_seats(scope: Scope, receive: Receive, send: Send) -> None:
         asked = _BOOKING_IN.validate_json(await read_body(receive))
     except ValidationError as error:
         raise validation_problem(error.errors(), "body") from None
+    order = order_of(asked)
     key, request_hash = digests(
         principal.key_id,
         header(scope, b"idempotency-key"),
         "book_seats",
-        {"event_id": asked.event_id, "user_id": asked.user_id, "quantity": asked.quantity},
+        {"event_id": asked.event_id, "user_id": asked.user_id, **order.fields()},
     )
-    done = await services.carry_out(
-        Submission(
-            BookSeats(
-                event_id=EventId(asked.event_id),
-                booking_id=BookingId(uuid7()),
-                user_id=UserId(asked.user_id),
-                quantity=asked.quantity,
-            ),
-            principal.key_id,
-            key,
-            request_hash,
-        )
+    command = BookSeats(
+        event_id=EventId(asked.event_id),
+        booking_id=BookingId(uuid7()),
+        user_id=UserId(asked.user_id),
+        quantity=order.quantity,
+        category=order.category,
+        seats=order.seats,
     )
-    await respond(send, 201, _body_of(done.booking), headers=_REPLAYED if done.replayed else ())
+    done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
+    body = orjson.dumps(booking_fields(booking_of(done.parts[0].subject)))
+    await respond(send, 201, body, headers=_REPLAYED if done.replayed else ())
 
 
 async def book_seats(body: bodies.BookingIn, idempotency_key: IdempotencyKey = None) -> None:
@@ -80,11 +80,17 @@ def book_seats_route() -> LeanRoute:
         response_model=bodies.Booking,
         dependencies=[Depends(allowed("book_seats"))],
         responses=problems(
+            "category-not-found",
+            "event-cancelled",
             "event-not-found",
             "idempotency-key-reused",
+            "limit-per-order",
             "limit-per-user",
+            "not-adjacent",
             "overloaded",
             "sales-closed",
+            "seat-not-found",
+            "seat-taken",
             "sold-out",
             "user-not-found",
             call="book_seats",
@@ -103,25 +109,79 @@ async def read_booking(
     services: Services = Depends(services_of),
 ) -> Response:
     """A booking as it stands; a client's key sees those that it booked."""
-    return _answer(await _visible_booking(services, principal, BookingId(booking_id)))
+    return booking_response(await visible_booking(services, principal, BookingId(booking_id)))
 
 
 @router.post(
     "/bookings/{booking_id}/cancel",
     response_model=bodies.Booking,
-    responses=problems("booking-not-found", "overloaded", call="cancel_booking"),
+    responses=problems(
+        "booking-not-found",
+        "idempotency-key-reused",
+        "overloaded",
+        "ticket-not-found",
+        call="cancel_booking",
+    ),
 )
 async def cancel_booking(
     booking_id: UUID,
+    body: bodies.CancelIn | None = None,
+    idempotency_key: IdempotencyKey = None,
     principal: Principal = Depends(allowed("cancel_booking")),
     services: Services = Depends(services_of),
 ) -> Response:
-    """Give a booking's places back. Doing it again changes nothing and answers the same."""
-    booking = await _visible_booking(services, principal, BookingId(booking_id))
-    done = await services.carry_out(
-        Submission(CancelBooking(booking.stream_id, booking.booking_id), principal.key_id)
+    """Give a booking's places back, all that are left or some, to be booked again at once.
+
+    Cancelling what is cancelled changes nothing and answers the same. Cancelling some of them by
+    number of tickets is repeated safely with an idempotency key.
+    """
+    asked = body or bodies.CancelIn()
+    if asked.quantity is not None and asked.tickets is not None:
+        raise Problem(
+            "validation",
+            "Cancel a quantity or numbered tickets, not both.",
+            errors=[{"at": ["body", "tickets"], "why": "quantity is given too"}],
+        )
+    booking = await visible_booking(services, principal, BookingId(booking_id))
+    tickets = tuple(sorted(set(asked.tickets or ())))
+    key, request_hash = digests(
+        principal.key_id,
+        idempotency_key,
+        "cancel_booking",
+        {"booking_id": booking_id, "quantity": asked.quantity, "tickets": tickets},
     )
-    return _answer(done.booking)
+    command = CancelBooking(booking.stream_id, booking.booking_id, asked.quantity, tickets)
+    done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
+    return await _answer_about(services, booking.booking_id, done)
+
+
+@router.post(
+    "/bookings/{booking_id}/transfer",
+    response_model=bodies.Booking,
+    responses=problems(
+        "booking-cancelled",
+        "booking-not-found",
+        "idempotency-key-reused",
+        "limit-per-user",
+        "overloaded",
+        "user-not-found",
+        call="transfer_booking",
+    ),
+)
+async def transfer_booking(
+    booking_id: UUID,
+    body: bodies.TransferIn,
+    idempotency_key: IdempotencyKey = None,
+    principal: Principal = Depends(allowed("transfer_booking")),
+    services: Services = Depends(services_of),
+) -> Response:
+    """Give a booking to another user; counts stay as they are, older ticket codes end."""
+    booking = await visible_booking(services, principal, BookingId(booking_id))
+    request = {"booking_id": booking_id, "to_user_id": body.to_user_id}
+    key, request_hash = digests(principal.key_id, idempotency_key, "transfer_booking", request)
+    command = TransferBooking(booking.stream_id, booking.booking_id, UserId(body.to_user_id))
+    done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
+    return await _answer_about(services, booking.booking_id, done)
 
 
 @router.get(
@@ -146,23 +206,20 @@ async def list_bookings_of_user(
         "items": [booking_fields(booking) for booking in bookings],
         "next_cursor": next_cursor(bookings, limit, lambda booking: booking.booking_id),
     }
-    return Response(orjson.dumps(page), media_type="application/json")
+    return json_response(page)
 
 
-async def _visible_booking(
+async def visible_booking(
     services: Services, principal: Principal, booking_id: BookingId
 ) -> Booking:
+    """A booking that this key may see; raises the `Problem` of any other."""
     booking = await services.queries.booking(booking_id)
     if booking is None or (principal.role is Role.CLIENT and booking.booked_by != principal.key_id):
         raise Problem("booking-not-found", f"There is no booking {booking_id}.")
     return booking
 
 
-def _body_of(booking: Booking | None) -> bytes:
-    if booking is None:
-        raise AssertionError("a booking command is done but has no booking")
-    return orjson.dumps(booking_fields(booking))
-
-
-def _answer(booking: Booking | None) -> Response:
-    return Response(_body_of(booking), media_type="application/json")
+async def _answer_about(services: Services, booking_id: BookingId, done: Done) -> Response:
+    """The booking as a command left it; for a replayed one, as it stands."""
+    subject = done.parts[0].subject or await services.queries.booking(booking_id)
+    return booking_response(subject, replayed=done.replayed)

@@ -13,13 +13,21 @@ from api.access import allowed
 from api.asgi import header, respond
 from api.documents import problems
 from api.keys import Principal
+from api.offers import offer_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routing import LeanRoute
 from api.services import Services, services_of
 from api.times import instant_of
-from api.views import availability_fields, event_body
-from ledger.commands import ChangeCapacity, ScheduleEvent, Submission
+from api.views import availability_fields, category_counts_body, event_body, seat_map_body
+from ledger.commands import (
+    CancelEvent,
+    ChangeCapacity,
+    CloseEvent,
+    OpenEvent,
+    ScheduleEvent,
+    Submission,
+)
 from ledger.values import EventId, VenueId
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -49,19 +57,24 @@ async def schedule_event(
             errors=[{"at": ["body", "sales_close_at"], "why": "not after sales_open_at"}],
         )
     event_id = EventId(uuid7())
+    offer = offer_of(body)
     command = ScheduleEvent(
         event_id=event_id,
         venue_id=venue.venue_id,
         venue_capacity=venue.capacity,
         name=body.name,
         starts_at=instant_of(body.starts_at),
-        capacity=venue.capacity if body.capacity is None else body.capacity,
+        capacity=offer.capacity or venue.capacity,
         sales_open_at=None if opens_at is None else instant_of(opens_at),
         sales_close_at=None if closes_at is None else instant_of(closes_at),
         limit_per_user=body.limit_per_user,
+        limit_per_order=body.limit_per_order,
+        hold_seconds=body.hold_seconds,
+        categories=offer.categories,
+        quotas=offer.quotas,
+        seat_rows=offer.seat_rows,
     )
-    await services.carry_out(Submission(command, principal.key_id))
-    return await _event(services, event_id)
+    return await _change(services, principal, command)
 
 
 @router.get("", responses=problems())
@@ -95,10 +108,73 @@ async def change_event(
     services: Services = Depends(services_of),
 ) -> bodies.Event:
     """Change an event's capacity: more is sellable at once, less never below what is taken."""
-    await services.carry_out(
-        Submission(ChangeCapacity(EventId(event_id), body.capacity), principal.key_id)
-    )
-    return await _event(services, EventId(event_id))
+    return await _change(services, principal, ChangeCapacity(EventId(event_id), body.capacity))
+
+
+@router.post(
+    "/{event_id}/open",
+    responses=problems("event-cancelled", "event-not-found", call="open_event"),
+)
+async def open_event(
+    event_id: UUID,
+    principal: Principal = Depends(allowed("open_event")),
+    services: Services = Depends(services_of),
+) -> bodies.Event:
+    """Let sales go on, within the sale window."""
+    return await _change(services, principal, OpenEvent(EventId(event_id)))
+
+
+@router.post(
+    "/{event_id}/close",
+    responses=problems("event-cancelled", "event-not-found", call="close_event"),
+)
+async def close_event(
+    event_id: UUID,
+    principal: Principal = Depends(allowed("close_event")),
+    services: Services = Depends(services_of),
+) -> bodies.Event:
+    """Stop sales until the event is opened again; holds may still be confirmed."""
+    return await _change(services, principal, CloseEvent(EventId(event_id)))
+
+
+@router.post("/{event_id}/cancel", responses=problems("event-not-found", call="cancel_event"))
+async def cancel_event(
+    event_id: UUID,
+    principal: Principal = Depends(allowed("cancel_event")),
+    services: Services = Depends(services_of),
+) -> bodies.Event:
+    """Call the event off for good. Its bookings and holds are cancelled in batches that follow."""
+    return await _change(services, principal, CancelEvent(EventId(event_id)))
+
+
+@router.get("/{event_id}/seats", responses=problems("event-not-found"))
+async def read_seats(event_id: UUID, services: Services = Depends(services_of)) -> bodies.SeatMap:
+    """All labelled seats and which are free, best row first."""
+    seats = await services.queries.seats(EventId(event_id))
+    if not seats.rows:
+        event = await _event(services, EventId(event_id))
+        return bodies.SeatMap(event_id=event_id, rows=[], version=event.version, as_of=event.as_of)
+    return seat_map_body(EventId(event_id), seats)
+
+
+@router.get("/{event_id}/categories", responses=problems("event-not-found"))
+async def read_categories(
+    event_id: UUID, services: Services = Depends(services_of)
+) -> bodies.CategoryCounts:
+    """Categories with their prices, and how many places of each are left."""
+    counts = await services.queries.categories(EventId(event_id))
+    if counts is None:
+        raise Problem("event-not-found", f"There is no event {event_id}.")
+    return category_counts_body(EventId(event_id), counts)
+
+
+async def _change(
+    services: Services,
+    principal: Principal,
+    command: ScheduleEvent | ChangeCapacity | OpenEvent | CloseEvent | CancelEvent,
+) -> bodies.Event:
+    await services.carry_out(Submission((command,), principal.key_id))
+    return await _event(services, command.event_id)
 
 
 async def _event(services: Services, event_id: EventId) -> bodies.Event:

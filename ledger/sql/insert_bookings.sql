@@ -1,4 +1,4 @@
--- Project a batch's new bookings.
+-- Project a batch's new bookings that are as plain as most: no category, seats, hold or cancellation.
 -- locks: the new rows
 -- index: bookings_pkey refuses a booking that exists
 -- rows: one per new booking

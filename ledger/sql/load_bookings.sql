@@ -14,6 +14,13 @@ SELECT
     bookings.entry_hash,
     bookings.changed_at_us,
     bookings.changed_version,
-    bookings.changed_hash
+    bookings.changed_hash,
+    bookings.category,
+    bookings.seats,
+    bookings.amount_cents,
+    bookings.cancelled_tickets,
+    bookings.check_ins,
+    bookings.generation,
+    bookings.hold_id
 FROM unnest($1::uuid[], $2::uuid[]) AS named (stream_id, booking_id)
 INNER JOIN bookings USING (stream_id, booking_id)

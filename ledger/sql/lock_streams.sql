@@ -16,7 +16,14 @@ SELECT
     starts_at_us,
     sales_open_at_us,
     sales_close_at_us,
-    limit_per_user
+    limit_per_user,
+    limit_per_order,
+    hold_seconds,
+    categories,
+    quotas,
+    seat_count,
+    status,
+    in_line
 FROM streams
 WHERE stream_id = ANY($1::uuid[])
 ORDER BY stream_id

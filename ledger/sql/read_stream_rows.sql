@@ -16,6 +16,13 @@ SELECT
     starts_at_us,
     sales_open_at_us,
     sales_close_at_us,
-    limit_per_user
+    limit_per_user,
+    limit_per_order,
+    hold_seconds,
+    categories,
+    quotas,
+    seat_count,
+    status,
+    in_line
 FROM streams
 ORDER BY stream_id

@@ -1,5 +1,5 @@
 -- Throw the derived rows away.
--- locks: both tables, which lock_for_rebuild holds already
+-- locks: the tables that lock_for_rebuild holds already
 -- index: none
 -- rows: all
-TRUNCATE streams, bookings
+TRUNCATE streams, bookings, holds, waiting_list, seat_rows, seat_claims, allotments

@@ -14,7 +14,14 @@ SELECT
     entry_hash,
     changed_at_us,
     changed_version,
-    changed_hash
+    changed_hash,
+    category,
+    seats,
+    amount_cents,
+    cancelled_tickets,
+    check_ins,
+    generation,
+    hold_id
 FROM bookings
 WHERE user_id = $1 AND booking_id > $2 AND ($4::uuid IS NULL OR booked_by = $4)
 ORDER BY booking_id

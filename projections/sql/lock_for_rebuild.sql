@@ -1,5 +1,7 @@
--- Keep writers away while the derived rows are made again.
--- locks: streams and bookings against every other use; taken in the order in which a batch takes them
+-- Keep everybody away while the derived rows are made again.
+-- locks: all projected tables against every other use; streams first, as a batch does
 -- index: none
 -- rows: none
-LOCK TABLE streams, bookings IN ACCESS EXCLUSIVE MODE
+LOCK TABLE
+streams, bookings, holds, waiting_list, seat_rows, seat_claims, allotments
+IN ACCESS EXCLUSIVE MODE

@@ -14,6 +14,13 @@ SELECT
     entry_hash,
     changed_at_us,
     changed_version,
-    changed_hash
+    changed_hash,
+    category,
+    seats,
+    amount_cents,
+    cancelled_tickets,
+    check_ins,
+    generation,
+    hold_id
 FROM bookings
 WHERE booking_id = $1

@@ -1,0 +1,25 @@
+-- One hold by its id.
+-- locks: nothing
+-- index: holds_pkey
+-- rows: one or none
+SELECT
+    hold_id,
+    stream_id,
+    user_id,
+    quantity,
+    status,
+    held_by,
+    expires_at_us,
+    entry_version,
+    entry_hash,
+    entry_at_us,
+    changed_version,
+    changed_hash,
+    changed_at_us,
+    category,
+    seats,
+    amount_cents,
+    waiting_id,
+    booking_id
+FROM holds
+WHERE hold_id = $1
