@@ -34,6 +34,7 @@ ROOT: Final = Path(__file__).parents[1]
 HOST: Final = "127.0.0.1"
 APP_ROLE: Final = "flashticket_app"
 START_SECONDS_MAX: Final = 30.0
+LOG_SECONDS_MAX: Final = 5.0
 STOP_SECONDS_MAX: Final = 10.0
 """From SIGTERM to the end of the process, as the contract promises."""
 
@@ -59,7 +60,18 @@ class Served:
     @property
     def log(self) -> list[dict[str, Any]]:
         """What it logged; raises ValueError for a line that is not JSON."""
-        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        lines = self.log_path.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def logged(self, **fields: object) -> dict[str, Any]:
+        """The first line with these fields, which may still be on its way: answers go first."""
+        deadline = time.monotonic() + LOG_SECONDS_MAX
+        while True:
+            for line in self.log:
+                if fields.items() <= line.items():
+                    return line
+            assert time.monotonic() < deadline, f"no line has {fields}"
+            time.sleep(0.01)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status after the signal; raises subprocess.TimeoutExpired after 10 s."""

@@ -123,7 +123,7 @@ INTEGERS = {
 
 
 @pytest.mark.usefixtures("nothing_written")
-@pytest.mark.parametrize("quantity", INTEGERS.values(), ids=INTEGERS)
+@pytest.mark.parametrize("quantity", sorted(set(INTEGERS.values()) - {"null"}))
 def test_a_quantity_that_is_no_number_of_tickets_is_refused(
     api: Api, target: tuple[str, str], quantity: str
 ) -> None:

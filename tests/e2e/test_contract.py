@@ -116,18 +116,18 @@ def test_a_booking_names_its_entry_and_is_read_back_at_once(api: Api) -> None:
     assert booked.status_code == 201
     assert "idempotency-replayed" not in booked.headers
     booking = booked.json()
-    assert booking == {
-        "booking_id": booking["booking_id"],
+    expected = {
         "event_id": event_id,
         "user_id": user_id,
         "quantity": 3,
         "seats": [],
         "status": "booked",
-        "booked_at": booking["booked_at"],
         "cancelled_at": None,
         "entry": {"version": 2, "hash": booking["entry"]["hash"]},
         "cancellation": None,
     }
+    assert {key: booking[key] for key in expected} == expected
+    assert UUID(booking["booking_id"]).version == 7
     assert len(bytes.fromhex(booking["entry"]["hash"])) * 2 == HASH_LENGTH
     assert api.client.get(f"/v1/bookings/{booking['booking_id']}").json() == booking
     assert api.client.get(f"/v1/users/{user_id}/bookings").json()["items"] == [booking]
@@ -188,11 +188,11 @@ def test_a_cancelled_booking_frees_its_places_once(api: Api) -> None:
     booking = api.book(event_id, user_id, 10).json()
     cancelled = api.cancel(booking["booking_id"])
     assert cancelled.status_code == 200
-    assert cancelled.json() == booking | {
-        "status": "cancelled",
-        "cancelled_at": cancelled.json()["cancelled_at"],
-        "cancellation": {"version": 3, "hash": cancelled.json()["cancellation"]["hash"]},
-    }
+    unchanged = ("booking_id", "event_id", "user_id", "quantity", "booked_at", "entry")
+    assert {k: cancelled.json()[k] for k in unchanged} == {k: booking[k] for k in unchanged}
+    assert cancelled.json()["status"] == "cancelled"
+    assert cancelled.json()["cancelled_at"] > booking["booked_at"]
+    assert cancelled.json()["cancellation"]["version"] == 3
     assert api.cancel(booking["booking_id"]).content == cancelled.content
     assert api.client.get(f"/v1/bookings/{booking['booking_id']}").content == cancelled.content
     assert api.availability(event_id)["version"] == 3
