@@ -28,7 +28,7 @@ def _without_nul(text: str) -> str:
 
 def _text_only(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("must be an RFC 3339 time with offset, as text")  # noqa: TRY004  pydantic wants ValueError
+        raise ValueError("must be an RFC 3339 time with offset, as text")
     return value
 
 

@@ -123,8 +123,7 @@ class Door:
     ) -> None:
         route: Any = scope.get("route")
         call = "none" if route is None else route.name
-        metrics.REQUESTS.labels(call, str(status)).inc()
-        metrics.REQUEST_SECONDS.labels(call).observe(seconds)
+        metrics.count_request(call, status, seconds)
         failed = status >= 500 or seconds > _SLOW_SECONDS
         if self._logs == "all" or (failed and self._logs == "failures"):
             _log.log(

@@ -1,5 +1,6 @@
 """Prometheus metrics: what an operator looks at first."""
 
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -51,6 +52,28 @@ POOL_WAITING = Gauge(
     multiprocess_mode="livesum",
 )
 CACHE_AWAY = Counter("flashticket_cache_away", "Times that Redis did not answer.")
+
+
+@cache  # calls and statuses are few; looking a child up by its labels takes longer than counting
+def _of_request(call: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(call, str(status)), REQUEST_SECONDS.labels(call)
+
+
+def count_request(call: str, status: int, seconds: float) -> None:
+    """Takes a request that was answered."""
+    counter, histogram = _of_request(call, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@cache
+def _of_command(command: str, outcome: str) -> Counter:
+    return COMMANDS.labels(command, outcome)
+
+
+def count_command(command: str, outcome: str) -> None:
+    """Takes a command that has its outcome."""
+    _of_command(command, outcome).inc()
 
 
 def measure_batch(*, size: int, lock_wait: float, lock_hold: float) -> None:

@@ -57,6 +57,7 @@ def _run(settings: Settings) -> None:
         backlog=_BACKLOG,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nothing here depends on where a request came from
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

@@ -49,7 +49,7 @@ class Services:
         except Closing:
             raise Problem("unavailable", "We are shutting down. Nothing was done.") from None
         command = type(submission.commands[0]).__name__
-        metrics.COMMANDS.labels(command, _outcome_label(outcome)).inc()
+        metrics.count_command(command, _outcome_label(outcome))
         match outcome:
             case Done():
                 return outcome

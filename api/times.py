@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from ledger.values import Instant
@@ -27,4 +28,10 @@ def time_of(instant: Instant) -> datetime:
 
 def rfc3339(instant: Instant) -> str:
     """In UTC with microseconds, as in ``2026-11-25T13:20:00.000000Z``."""
-    return time_of(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds, microseconds = divmod(instant, 1_000_000)
+    return f"{_to_the_second(seconds)}.{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=256)  # answers of one second share it
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -34,6 +34,8 @@ class _Kind:
     schema_version: int
     readers: tuple[tuple[str, Reader], ...]
     names: frozenset[str]
+    is_nested: bool
+    """Whether there are records in its fields, as in an event's categories."""
 
 
 def encode(entry: Entry) -> tuple[str, int, bytes]:
@@ -44,29 +46,36 @@ def encode(entry: Entry) -> tuple[str, int, bytes]:
     """
     name = type(entry).__name__
     kind = _KINDS[name]
-    fields = {field: _plain(getattr(entry, field)) for field, _ in kind.readers}
+    fields = {field: getattr(entry, field) for field, _ in kind.readers}
+    if kind.is_nested:
+        fields = {field: _plain(value) for field, value in fields.items()}
     try:
-        return name, kind.schema_version, _canonical(fields)
+        payload = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     except orjson.JSONEncodeError as error:
         raise ValueError(f"{name} has no canonical JSON: {error}") from error
+    # The escape of NUL; it may also be the text of one, behind a backslash that is escaped itself.
+    if b"\\u0000" in payload and _has_nul(orjson.loads(payload)):
+        raise ValueError(f"{name} contains NUL")
+    return name, kind.schema_version, payload
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as what JSON has, checked."""
-    kind = type(value)
-    if kind is int:
-        if not -INTEGER_MAX <= value <= INTEGER_MAX:
-            raise ValueError(f"{value} is beyond 2^53")
-    elif kind is str:
-        if "\0" in value:
-            raise ValueError("text contains NUL")
-    elif kind is tuple:
+    """``value`` with dictionaries, whose keys are sorted, for the dataclasses in it."""
+    if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    elif dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value):
         return {
             field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     return value
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_nul(item) for item in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def decode(type_name: str, schema_version: int, payload: bytes) -> Entry:
@@ -197,6 +206,10 @@ def _read_list(value: Any) -> list[Any]:
     return value
 
 
+def _has_dataclass(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint) or any(map(_has_dataclass, get_args(hint)))
+
+
 def _kind(entry_class: type[Entry]) -> _Kind:
     hints = get_type_hints(entry_class)
     readers = tuple(
@@ -207,6 +220,7 @@ def _kind(entry_class: type[Entry]) -> _Kind:
         schema_version=_SCHEMA_VERSIONS.get(entry_class.__name__, 1),
         readers=readers,
         names=frozenset(name for name, _ in readers),
+        is_nested=any(_has_dataclass(hint) for hint in hints.values()),
     )
 
 

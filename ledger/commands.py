@@ -1,6 +1,6 @@
 """Commands: wishes in the imperative. The clock and new ids are arguments, never made here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.records import Category, Quota, SeatRow
 from ledger.values import ActorId, BookingId, EventId, HoldId, Instant, UserId, VenueId, WaitingId
@@ -186,7 +186,9 @@ class Submission:
     idempotency_key: bytes | None = None
     request_hash: bytes | None = None
 
-    @property
-    def event_ids(self) -> frozenset[EventId]:
-        """The events that these commands are about."""
-        return frozenset(command.event_id for command in self.commands)
+    event_ids: frozenset[EventId] = field(init=False)
+    """The events that these commands are about."""
+
+    def __post_init__(self) -> None:
+        event_ids = frozenset([command.event_id for command in self.commands])
+        object.__setattr__(self, "event_ids", event_ids)

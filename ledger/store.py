@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger import rows
+from ledger.arrays import TYPES, ColumnType, pack_columns
 from ledger.batch import Decided, Loaded, Stream
 from ledger.commands import (
     AnnulCheckIn,
@@ -37,6 +38,18 @@ def _sql(name: str) -> bytes:
     return statement("ledger", name)
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that writes many rows, each column of them an array."""
+
+    query: bytes
+    kinds: tuple[ColumnType, ...]
+
+    @classmethod
+    def of(cls, name: str, types: str) -> "Write":
+        return cls(_sql(name), tuple(TYPES[each] for each in types.split()))
+
+
 _LIMIT_TRANSACTION: Final = _sql("limit_transaction")
 _LOCK_STREAMS: Final = _sql("lock_streams")
 _LOCK_FREE_STREAMS: Final = _sql("lock_free_streams")
@@ -55,17 +68,40 @@ _LOAD_ALLOTMENTS: Final = _sql("load_allotments")
 _LOAD_LIVE_BOOKINGS: Final = _sql("load_live_bookings")
 _LOAD_LIVE_HOLDS: Final = _sql("load_live_holds")
 _COUNT_TICKETS: Final = _sql("count_tickets")
-_APPEND_ENTRIES: Final = _sql("append_entries")
-_INSERT_STREAMS: Final = _sql("insert_streams")
-_UPDATE_STREAMS: Final = _sql("update_streams")
-_INSERT_SEAT_ROWS: Final = _sql("insert_seat_rows")
-_INSERT_BOOKINGS: Final = _sql("insert_bookings")
-_UPSERT_BOOKINGS: Final = _sql("upsert_bookings")
-_UPSERT_HOLDS: Final = _sql("upsert_holds")
-_UPSERT_WAITING: Final = _sql("upsert_waiting")
-_UPSERT_ALLOTMENTS: Final = _sql("upsert_allotments")
-_DELETE_CLAIMS: Final = _sql("delete_claims")
-_INSERT_CLAIMS: Final = _sql("insert_claims")
+_APPEND_ENTRIES: Final = Write.of(
+    "append_entries",
+    "uuid int8 text int2 bytea bytea bytea int8 bytea bytea uuid",
+)
+_INSERT_STREAMS: Final = Write.of(
+    "insert_streams",
+    "uuid int8 bytea int4 int4 int4 int8 uuid int4 text int8 int8 int8 int4 "
+    "int4 int4 text text int4 text int4",
+)
+_UPDATE_STREAMS: Final = Write.of(
+    "update_streams",
+    "uuid int8 bytea int4 int4 int4 int8 text int4",
+)
+_INSERT_SEAT_ROWS: Final = Write.of("insert_seat_rows", "uuid int4 text text text text")
+_INSERT_BOOKINGS: Final = Write.of(
+    "insert_bookings",
+    "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea",
+)
+_UPSERT_BOOKINGS: Final = Write.of(
+    "upsert_bookings",
+    "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea text "
+    "text int8 text text int4 uuid",
+)
+_UPSERT_HOLDS: Final = Write.of(
+    "upsert_holds",
+    "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea int8 text text int8 uuid uuid",
+)
+_UPSERT_WAITING: Final = Write.of(
+    "upsert_waiting",
+    "uuid uuid uuid int4 text uuid int8 bytea int8 int8 bytea int8 text uuid",
+)
+_UPSERT_ALLOTMENTS: Final = Write.of("upsert_allotments", "uuid text text int4 int4")
+_DELETE_CLAIMS: Final = Write.of("delete_claims", "uuid text")
+_INSERT_CLAIMS: Final = Write.of("insert_claims", "uuid text uuid")
 _FIND_ENTRY: Final = _sql("find_entry")
 _FIND_DUE_STREAMS: Final = _sql("find_due_streams")
 
@@ -320,10 +356,10 @@ async def _all(cursor: Any) -> list[Row]:
     return [] if cursor is None else await cursor.fetchall()
 
 
-async def _write(connection: Connection, query: bytes, written: Iterable[Row]) -> None:
+async def _write(connection: Connection, write: Write, written: Iterable[Row]) -> None:
     listed = list(written)
     if listed:
-        await connection.execute(query, rows.columns(listed, len(listed[0])), prepare=True)
+        await connection.execute(write.query, pack_columns(write.kinds, listed), prepare=True)
 
 
 def _by_key(found: Iterable[Row]) -> dict[bytes, list[Recorded]]:
