@@ -1,6 +1,8 @@
-"""Ids, commands and submissions, with defaults for whatever a test does not care about."""
+"""Ids, commands, submissions and entries, with defaults for whatever a test does not care about."""
 
 import hashlib
+from dataclasses import fields
+from typing import Any
 from uuid import UUID, uuid4
 
 from ledger import chain, codec
@@ -12,7 +14,14 @@ from ledger.commands import (
     ScheduleEvent,
     Submission,
 )
-from ledger.entries import Entry, Recorded
+from ledger.entries import (
+    BookingCancelled,
+    CapacityChanged,
+    Entry,
+    EventScheduled,
+    Recorded,
+    SeatsBooked,
+)
 from ledger.values import ActorId, BookingId, EventId, Instant, UserId, VenueId
 
 NOW = Instant(1_800_000_000_000_000)
@@ -87,6 +96,33 @@ def submit(command: Command, *, key: str | None = None, body: str = "body") -> S
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def scheduled(**terms: Any) -> EventScheduled:
+    """The fact that `schedule` with the same ``terms`` asks for."""
+    wish = schedule(**terms)
+    return EventScheduled(
+        **{field.name: getattr(wish, field.name) for field in fields(EventScheduled)}
+    )
+
+
+def booked(
+    quantity: int = 1, *, user_id: UserId = ALICE, booking_id: BookingId | None = None
+) -> SeatsBooked:
+    return SeatsBooked(booking_id or new_booking_id(), user_id, quantity)
+
+
+def granted(wish: BookSeats) -> SeatsBooked:
+    """The fact that ``wish`` asks for."""
+    return booked(wish.quantity, user_id=wish.user_id, booking_id=wish.booking_id)
+
+
+def cancelled(booking: SeatsBooked) -> BookingCancelled:
+    return BookingCancelled(booking.booking_id, booking.user_id, booking.quantity)
+
+
+def resized(capacity: int) -> CapacityChanged:
+    return CapacityChanged(capacity)
 
 
 def recorded(

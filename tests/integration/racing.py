@@ -1,11 +1,18 @@
-"""What several processes do at once. Light to import, since each starts anew."""
+"""What several processes do at once."""
 
+import asyncio
 import multiprocessing
+import random
 from collections.abc import Callable, Sequence
 from threading import Barrier
 from typing import TYPE_CHECKING, Any, Final
 
+from box_office import carry_out, open_app_pool
+from samples import book, cancel, submit
+
+from ledger.batch import Done
 from ledger.migrate import migrate
+from ledger.values import EventId
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -53,3 +60,30 @@ def _run(
 def migrate_here(url: str) -> list[str]:
     """`ledger.migrate.migrate`, under a name that a new process can import."""
     return migrate(url)
+
+
+def book_in_any_order(url: str, event_ids: list[EventId], rounds: int, seed: int) -> int:
+    """Book one place each of half the events in one batch, again and again; how many were booked.
+
+    Cancelled at once in the next batch, so that no event sells out.
+    """
+    chance = random.Random(seed)  # noqa: S311  an order to try, no secret
+
+    async def run() -> int:
+        booked = 0
+        async with open_app_pool(url, size=1) as pool:
+            for _ in range(rounds):
+                wishes = [
+                    book(event_id=event_id)
+                    for event_id in chance.sample(event_ids, len(event_ids) // 2)
+                ]
+                outcomes = await carry_out(pool, [submit(wish) for wish in wishes])
+                booked += sum(isinstance(outcome, Done) for outcome in outcomes)
+                chance.shuffle(wishes)
+                await carry_out(
+                    pool,
+                    [submit(cancel(w.booking_id, event_id=w.event_id)) for w in wishes],
+                )
+        return booked
+
+    return asyncio.run(run())

@@ -3,22 +3,17 @@
 given(scheduled(capacity=1), booked(1)).when(book(1)).then(SoldOut(0))
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from samples import ALICE, NOW, new_booking_id, recorded, schedule
+from samples import NOW, recorded
 
-from ledger.commands import BookSeats, Command
+from ledger.commands import Command
 from ledger.decide import Decision, Rejection, decide
 from ledger.entries import (
-    BookingCancelled,
-    CapacityChanged,
     Entry,
-    EventScheduled,
-    SeatsBooked,
 )
 from ledger.state import State, evolve
-from ledger.values import BookingId, Instant, UserId
+from ledger.values import Instant
 
 
 @dataclass(frozen=True)
@@ -57,30 +52,3 @@ class When:
 
 def given(*entries: Entry) -> Given:
     return Given(entries)
-
-
-def scheduled(**terms: Any) -> EventScheduled:
-    """The fact that `samples.schedule` with the same ``terms`` asks for."""
-    wish = schedule(**terms)
-    return EventScheduled(
-        **{field.name: getattr(wish, field.name) for field in fields(EventScheduled)}
-    )
-
-
-def booked(
-    quantity: int = 1, *, user_id: UserId = ALICE, booking_id: BookingId | None = None
-) -> SeatsBooked:
-    return SeatsBooked(booking_id or new_booking_id(), user_id, quantity)
-
-
-def granted(wish: BookSeats) -> SeatsBooked:
-    """The fact that ``wish`` asks for."""
-    return booked(wish.quantity, user_id=wish.user_id, booking_id=wish.booking_id)
-
-
-def cancelled(booking: SeatsBooked) -> BookingCancelled:
-    return BookingCancelled(booking.booking_id, booking.user_id, booking.quantity)
-
-
-def resized(capacity: int) -> CapacityChanged:
-    return CapacityChanged(capacity)

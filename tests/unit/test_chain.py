@@ -9,10 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from given import booked, scheduled
 from hypothesis import given as for_any
 from hypothesis import strategies as st
-from samples import ALICE, NOW, recorded
+from samples import ALICE, NOW, booked, recorded, scheduled
 
 from ledger import chain
 from ledger.values import ActorId, EventId, Instant

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import rfc8785
-from given import booked, scheduled
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 from made_of import ENTRY_CLASSES, entries, sample
+from samples import booked, scheduled
 
 from ledger.codec import INTEGER_MAX, UPCASTS, UnreadablePayload, decode, encode
 from ledger.entries import Entry

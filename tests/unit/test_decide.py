@@ -1,8 +1,23 @@
 """What each command does, what refuses it, and which refusal comes first."""
 
 import pytest
-from given import booked, cancelled, given, granted, resized, scheduled
-from samples import ALICE, BOB, EVENT, NOW, book, cancel, new_booking_id, resize, schedule
+from given import given
+from samples import (
+    ALICE,
+    BOB,
+    EVENT,
+    NOW,
+    book,
+    booked,
+    cancel,
+    cancelled,
+    granted,
+    new_booking_id,
+    resize,
+    resized,
+    schedule,
+    scheduled,
+)
 
 from ledger.decide import (
     BookingNotFound,

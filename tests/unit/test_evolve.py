@@ -1,8 +1,8 @@
 """What each entry changes, and which entries cannot follow each other."""
 
 import pytest
-from given import booked, cancelled, given, resized, scheduled
-from samples import ACTOR, ALICE, BOB, EVENT, NOW, recorded
+from given import given
+from samples import ACTOR, ALICE, BOB, EVENT, NOW, booked, cancelled, recorded, resized, scheduled
 
 from ledger.entries import BookingCancelled, Entry
 from ledger.state import Booking, BookingStatus, Impossible, State, evolve
