@@ -6,11 +6,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
-from samples import NOW, recorded
+from samples import NOW, recorded, schedule
 
 from ledger import chain
-from ledger.entries import EventScheduled, SeatsBooked
-from ledger.values import BookingId, EventId, Instant, UserId, VenueId
+from ledger.decide import decide
+from ledger.entries import CapacityChanged, Entry
+from ledger.state import State
+from ledger.values import EventId, Instant
 
 CAPACITY: Final = 1_000_000
 
@@ -37,15 +39,14 @@ class Stream:
         connection.execute(
             "INSERT INTO streams (stream_id, version, head_hash, capacity, booked, held,"
             " updated_at_us, venue_id, venue_capacity, name, starts_at_us)"
-            " VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s, 'A show', %s)"
+            " VALUES (%s, %s, %s, %s, 0, 0, %s, %s, %s, 'A show', %s)"
             " ON CONFLICT (stream_id) DO UPDATE SET"
-            " version = excluded.version, head_hash = excluded.head_hash, booked = excluded.booked",
+            " version = excluded.version, head_hash = excluded.head_hash",
             (
                 self.stream_id,
                 self.version,
                 self.head_hash,
                 CAPACITY,
-                self.version - 1,
                 NOW + self.version,
                 self.stream_id,
                 CAPACITY,
@@ -56,11 +57,9 @@ class Stream:
     def _next_row(self) -> tuple[object, ...]:
         self.version += 1
         if self.version == 1:
-            entry: EventScheduled | SeatsBooked = EventScheduled(
-                VenueId(self.stream_id), CAPACITY, "A show", NOW, CAPACITY, None, None, None
-            )
+            (entry,) = _scheduled(self.stream_id)
         else:
-            entry = SeatsBooked(BookingId(uuid4()), UserId(uuid4()), 1)
+            entry = CapacityChanged(CAPACITY - self.version)
         one = recorded(
             entry,
             self.version,
@@ -80,6 +79,12 @@ class Stream:
             one.recorded_at,
             one.actor,
         )
+
+
+def _scheduled(stream_id: EventId) -> tuple[Entry, ...]:
+    decision = decide(State(), schedule(stream_id, capacity=CAPACITY, venue_capacity=CAPACITY), NOW)
+    assert isinstance(decision, tuple)
+    return decision
 
 
 @contextmanager

@@ -1,0 +1,123 @@
+"""The transparency log at work: number what is new, grow the tree, sign the checkpoint.
+
+Runs in every API process beside the requests. News is acted on at once when it comes after a
+pause, and under load together with all that came within `_PAUSE_SECONDS`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Final, Self
+
+from ledger.database import DatabaseUnavailable, Pool, StreamLocked
+from ledger.values import EventId
+from projections.log_keys import KeysUnusable, LogKeys
+from projections.notes import Checkpoint, SigningKey, signed
+from projections.sequencer import Sequencer
+from projections.tree import EntriesMissing, Tree
+
+_log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS: Final = 0.5
+_COMPARE_SECONDS: Final = 1.0
+_LAST_SECONDS_MAX: Final = 1.0
+
+
+class TransparencyLog:
+    """Keeps the log up to date with the ledger, as far as it is told or finds out what is new.
+
+    To be used as an asynchronous context manager, within which it works in the background. Leaving
+    it brings the log up to date once more, if that can be done soon.
+    """
+
+    def __init__(self, pool: Pool, keys: LogKeys) -> None:
+        self._keys = keys
+        self._sequencer = Sequencer(pool)
+        self._tree = Tree(pool)
+        self._news = asyncio.Event()
+        self._arrived_at: float | None = None
+        self._taken_since: float | None = None
+        self._signed_by: list[bytes] = []
+
+    async def __aenter__(self) -> Self:
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS_MAX):
+                await self._try_to_catch_up()
+
+    def notice(self, stream_ids: Iterable[EventId]) -> None:
+        """Take note that these streams got entries."""
+        self._sequencer.notice(stream_ids)
+        if self._arrived_at is None:
+            self._arrived_at = monotonic()
+        self._news.set()
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long the oldest entry noticed here has waited for its checkpoint; 0 with none."""
+        since = self._arrived_at if self._taken_since is None else self._taken_since
+        return 0.0 if since is None else monotonic() - since
+
+    async def catch_up(self) -> None:
+        """Number, add to the tree and sign what was noticed and what a page of streams shows.
+
+        Raises `ledger.database.DatabaseUnavailable`, `ledger.database.StreamLocked`,
+        `projections.log_keys.KeysUnusable` or `projections.tree.EntriesMissing`; what was not done
+        is then left for the next time.
+        """
+        if self._taken_since is None:
+            self._taken_since = self._arrived_at
+        self._arrived_at = None
+        await self._sequencer.compare_a_page()
+        await self._sequencer.number()
+        await self._sign()
+        self._taken_since = None
+
+    async def _run(self) -> None:
+        while True:
+            started = monotonic()
+            self._news.clear()
+            await self._try_to_catch_up()
+            if self._sequencer.has_news:
+                self._news.set()
+            await asyncio.sleep(started + _PAUSE_SECONDS - monotonic())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COMPARE_SECONDS):
+                    await self._news.wait()
+
+    async def _try_to_catch_up(self) -> None:
+        try:
+            await self.catch_up()
+        except (DatabaseUnavailable, StreamLocked) as error:
+            _log.warning("the log has to wait: %s", error)
+        except (KeysUnusable, EntriesMissing) as error:
+            _log.error("the log cannot go on: %s", error)
+        except Exception:  # noqa: BLE001  whatever it is, the next try may be better
+            _log.exception("the log could not be brought up to date")
+
+    async def _sign(self) -> None:
+        keys = self._keys.signing()
+        key_ids = [key.verifier.key_id for key in keys]
+        progress = await self._tree.progress()
+        size, is_due = progress.size, progress.checkpoint is None or key_ids != self._signed_by
+        while is_due or size < progress.next_seq:
+            size = await self._tree.grow(lambda size, root: self._checkpoint(keys, size, root))
+            is_due = False
+        self._signed_by = key_ids
+
+    def _checkpoint(self, keys: list[SigningKey], size: int, root: bytes) -> str:
+        return signed(Checkpoint(self._keys.origin, size, root), keys)
