@@ -53,7 +53,7 @@ async def seed(url: str, *, role: str | None, users: int, capacity: int) -> Seed
         limits=Limits(batches_in_flight_max=1, streams_aside_max=1),
         heads=Heads(0),
         measure=lambda **_: None,
-        publish=lambda _: None,
+        publish=lambda *_: None,
     ) as writer:
         with translate_errors():
             async with writer.pool.connection() as connection:

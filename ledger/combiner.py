@@ -93,9 +93,12 @@ class Combiner:
         self,
         run: Run,
         limits: Limits,
-        observe: Callable[[Sequence[Outcome]], None],
+        observe: Callable[[Sequence[Outcome], float], None],
     ) -> None:
-        """``observe`` is called once a batch, before its answers go out."""
+        """``observe`` is called once a batch, before its answers go out.
+
+        It is told the outcomes, and the `time.monotonic` after which all of them were decided.
+        """
         self._run = run
         self._limits = limits
         self._observe = observe
@@ -250,7 +253,8 @@ class Combiner:
             for pending, outcome in zip(batch, outcomes, strict=True)
             if not isinstance(outcome, Locked)
         ]
-        self._observe([outcome for _, outcome in settled])
+        since = max(pending.since for pending in batch)
+        self._observe([outcome for _, outcome in settled], since)
         for pending, outcome in settled:
             self._answer(pending, outcome)
 

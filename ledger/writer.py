@@ -12,7 +12,8 @@ from ledger.handle import Timings
 from ledger.heads import Heads
 from ledger.values import EventId
 
-Publish = Callable[[dict[EventId, Head]], None]
+Publish = Callable[[dict[EventId, Head], float], None]
+"""Takes new heads, and the `time.monotonic` after which they were committed."""
 
 
 class Writer:
@@ -64,7 +65,7 @@ async def open_writer(
     does not prevent opening: submissions then fail until it is back.
     """
 
-    def observe(outcomes: Sequence[Outcome]) -> None:
+    def observe(outcomes: Sequence[Outcome], since: float) -> None:
         moved: dict[EventId, Head] = {}
         for outcome in outcomes:
             if isinstance(outcome, Done):
@@ -73,7 +74,7 @@ async def open_writer(
         for stream_id, head in moved.items():
             heads.remember(stream_id, head)
         if moved:
-            publish(moved)
+            publish(moved, since)
 
     pool = open_pool(url, role=role, size_max=limits.connections_max, name="writer")
     await pool.open(wait=False)

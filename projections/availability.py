@@ -2,7 +2,8 @@
 
 Reads are combined like writes are: all that arrive while a read is under way share the next one.
 So a request is always answered from a read that began after it came, which together with the
-versioned cache makes the version never go back, whichever process answers.
+versioned cache makes the version never go back, whichever process answers. A process that cannot
+reach Redis waits with its answer until nothing older there counts as fresh for the others.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 from ledger.batch import Head
-from ledger.values import EventId
+from ledger.values import EventId, Instant
 from projections.cache import Cache, CacheAway
 
 _log = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ class Availability:
         self._latest_here = latest_here
         self._waiting: dict[EventId, asyncio.Future[Head | None]] = {}
         self._unpublished: dict[EventId, Head] = {}
+        self._unpublished_since = float("inf")
         self._reading: asyncio.Task[None] | None = None
         self._publishing: asyncio.Task[None] | None = None
-        self._epoch: str | None = None
 
     async def get(self, event_id: EventId) -> Head | None:
         """The counts of an event, at most the cache's freshness old; None for an unknown event.
@@ -52,11 +53,15 @@ class Availability:
                 self._reading = asyncio.create_task(self._read_for_all())
         return await asyncio.shield(answer)
 
-    def publish(self, heads: dict[EventId, Head]) -> None:
-        """Tell Redis of ``heads``, soon and in the background; what is lost is read again."""
+    def publish(self, heads: dict[EventId, Head], since: float) -> None:
+        """Tell Redis of ``heads``, soon and in the background; what is lost is read again.
+
+        They were committed, and so became true, after the `time.monotonic` ``since``.
+        """
         if self._cache is None:
             return
         self._unpublished.update(heads)
+        self._unpublished_since = min(self._unpublished_since, since)
         if self._publishing is None:
             self._publishing = asyncio.create_task(self._publish(self._cache))
 
@@ -86,7 +91,7 @@ class Availability:
             return await self._read_heads(event_ids)
         for _ in range(_FLUSHES_MAX):
             try:
-                self._epoch, cached = await self._cache.get(event_ids)
+                asked_at, cached = await self._cache.get(event_ids)
             except CacheAway:
                 break
             heads = {
@@ -97,17 +102,18 @@ class Availability:
             missed = [event_id for event_id in event_ids if event_id not in heads]
             if not missed:
                 return heads
-            true_at = monotonic()
             read = await self._read_heads(missed)
             if not read:
                 return heads
             try:
-                stored = await self._cache.put(self._epoch, read, true_at)
+                stored = await self._cache.put(read, asked_at)
             except CacheAway:
                 break
             if stored is not None:
-                return heads | read | stored
-        return await self._read_heads(event_ids)
+                return heads | stored
+        read = await self._read_heads(event_ids)
+        await asyncio.sleep(self._cache.fresh_seconds)
+        return read
 
     def _is_behind(self, event_id: EventId, head: Head) -> bool:
         latest = self._latest_here(event_id)
@@ -117,11 +123,11 @@ class Availability:
         try:
             while self._unpublished:
                 heads, self._unpublished = self._unpublished, {}
-                if self._epoch is None:
-                    self._epoch, _ = await cache.get(())
-                if await cache.put(self._epoch, heads, monotonic()) is None:
-                    # Somebody flushed Redis: readers will fill it again from the ledger.
-                    self._epoch = None
+                since, self._unpublished_since = self._unpublished_since, float("inf")
+                now, _ = await cache.get(())
+                age_us = int((monotonic() - since) * 1_000_000)
+                # If somebody flushed Redis, this is refused, and readers fill it again.
+                await cache.put(heads, Instant(now - age_us))
         except CacheAway as error:
             self._unpublished.clear()
             _log.warning("availability is not published: %s", error)

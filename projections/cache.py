@@ -1,12 +1,15 @@
 """Availability in Redis: a version that never goes back, and a server that may go away.
 
-Values are written together with their version in one step, so a late writer cannot replace a newer
-value, and expire ``fresh_ms`` after they were true. What a flush forgets is guarded by an *epoch*:
-a value read before the flush carries the old epoch and is refused after it.
+A value is written together with its version in one step, so a late writer cannot replace a newer
+one, and counts as fresh until ``fresh_ms`` after it was true: old, it still stands against older
+ones. What a flush forgets is guarded by the *epoch*, when the first one asked after it: what was
+true only before that is refused.
+
+All of these times are Redis's own. A process that stalls, or a command that a stalled Redis carries
+out late, so makes nothing look newer than it is.
 """
 
-import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final, cast
@@ -24,21 +27,35 @@ _EPOCH: Final = _PREFIX + "epoch"
 _TIMEOUT_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 1.0
 
+_GET: Final = """
+-- KEYS: epoch, then one key per value.
+-- Answers Redis's time in microseconds, then per value: what is fresh, or false.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+redis.call('SET', KEYS[1], string.format('%.0f', now), 'NX')
+local answer = {string.format('%.0f', now)}
+for i = 2, #KEYS do
+    local value = redis.call('GET', KEYS[i])
+    answer[i] = value and tonumber(string.match(value, '%d+$')) > now and value
+end
+return answer
+"""
+
 _PUT: Final = """
--- KEYS: epoch, then one key per value. ARGV: epoch, then version, value, milliseconds per value.
--- Answers per value: what is stored now, or false for a value that came too late to be stored.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {} end
+-- KEYS: epoch, then one key per value.
+-- ARGV: when the values were true, how long to keep them in milliseconds, then the values.
+-- Answers per value: what is stored now; or nothing, when the values were true before the epoch.
+local epoch = redis.call('GET', KEYS[1])
+if not epoch or tonumber(ARGV[1]) < tonumber(epoch) then return {} end
 local stored = {}
 for i = 2, #KEYS do
-    local version, value, ms = ARGV[i * 3 - 4], ARGV[i * 3 - 3], tonumber(ARGV[i * 3 - 2])
+    local value = ARGV[i + 1]
     local old = redis.call('GET', KEYS[i])
-    if old and tonumber(string.match(old, '^%d+')) > tonumber(version) then
+    if old and tonumber(string.match(old, '^%d+')) > tonumber(string.match(value, '^%d+')) then
         stored[i - 1] = old
-    elseif ms > 0 then
-        redis.call('SET', KEYS[i], value, 'PX', ms)
-        stored[i - 1] = value
     else
-        stored[i - 1] = false
+        redis.call('SET', KEYS[i], value, 'PX', ARGV[2])
+        stored[i - 1] = value
     end
 end
 return stored
@@ -60,43 +77,41 @@ class Cache:
             decode_responses=True,
             max_connections=8,
         )
+        self._get = self._redis.register_script(_GET)
         self._put = self._redis.register_script(_PUT)
-        self._fresh_ms = fresh_ms
+        self._fresh_us = fresh_ms * 1_000
+        # As long again as anything older could count as fresh.
+        self._keep_ms = fresh_ms * 2
         self._away_until = 0.0
 
-    async def get(self, event_ids: Sequence[EventId]) -> tuple[str, list[Head | None]]:
-        """The epoch, and the stored head of each event or None; raises `CacheAway`.
+    @property
+    def fresh_seconds(self) -> float:
+        """How long what one process put here may be served by others."""
+        return self._fresh_us / 1_000_000
 
-        The epoch must be read before the database is, and given back to `put`.
+    async def get(self, event_ids: Sequence[EventId]) -> tuple[Instant, list[Head | None]]:
+        """Redis's time, and the fresh head of each event or None; raises `CacheAway`.
+
+        What is read from the database afterwards was true at that time, and may be `put` with it.
         """
-        epoch, *values = await self._ask(
-            lambda: self._redis.mget(_EPOCH, *[_key(event_id) for event_id in event_ids])
-        )
-        if epoch is None:
-            epoch = await self._new_epoch()
-        return epoch, [None if value is None else _head(value) for value in values]
+        now, *values = await self._ask(lambda: self._get(keys=_keys(event_ids)))
+        return Instant(int(now)), [None if value is None else _head(value) for value in values]
 
     async def put(
-        self, epoch: str, heads: Mapping[EventId, Head], true_at: float
+        self, heads: Mapping[EventId, Head], true_at: Instant
     ) -> dict[EventId, Head] | None:
         """Store ``heads`` unless newer ones are there; what is stored now, by event.
 
-        ``true_at`` is the `time.monotonic` at which they were known to be true. None when the
-        epoch is over: the caller must read again. Raises `CacheAway`.
+        ``true_at`` is Redis's time at or after which they were true. None when Redis was flushed
+        since: the caller must read again. Raises `CacheAway`.
         """
-        ms_left = self._fresh_ms - int((monotonic() - true_at) * 1000)
-        arguments: list[str | int] = [epoch]
-        for head in heads.values():
-            arguments += [head.version, _value(head), ms_left]
-        keys = [_EPOCH, *[_key(event_id) for event_id in heads]]
-        stored = await self._ask(lambda: self._put(keys=keys, args=arguments))
+        fresh_until = true_at + self._fresh_us
+        values = [f"{_value(head)} {fresh_until}" for head in heads.values()]
+        arguments: list[str | int] = [true_at, self._keep_ms, *values]
+        stored = await self._ask(lambda: self._put(keys=_keys(heads), args=arguments))
         if not stored:
             return None
-        return {
-            event_id: _head(value)
-            for event_id, value in zip(heads, stored, strict=False)
-            if value is not None
-        }
+        return {event_id: _head(value) for event_id, value in zip(heads, stored, strict=True)}
 
     async def ping(self) -> None:
         """Raises `CacheAway` unless Redis answers."""
@@ -104,13 +119,6 @@ class Cache:
 
     async def close(self) -> None:
         await self._redis.aclose()
-
-    async def _new_epoch(self) -> str:
-        await self._ask(lambda: self._redis.set(_EPOCH, secrets.token_hex(8), nx=True))
-        epoch = await self._ask(lambda: self._redis.get(_EPOCH))
-        if epoch is None:
-            raise CacheAway("Redis forgets what it is told")
-        return cast("str", epoch)
 
     async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
         """Ask Redis, and leave it alone for a while after it failed to answer."""
@@ -127,12 +135,16 @@ def _key(event_id: EventId) -> str:
     return f"{_PREFIX}head:{event_id}"
 
 
+def _keys(event_ids: Iterable[EventId]) -> list[str]:
+    return [_EPOCH, *map(_key, event_ids)]
+
+
 def _value(head: Head) -> str:
     return f"{head.version} {head.capacity} {head.booked} {head.held} {head.as_of}"
 
 
 def _head(value: str) -> Head:
-    version, capacity, booked, held, as_of = map(int, value.split())
+    version, capacity, booked, held, as_of, _ = map(int, value.split())
     return Head(version, capacity, booked, held, Instant(as_of))
 
 
@@ -143,7 +155,8 @@ def _cached_head(client: SyncRedis, event_id: EventId) -> Head | None:
 
 def forget_all(client: SyncRedis) -> None:
     """Begin a new epoch: whatever was read before is no longer accepted."""
-    client.set(_EPOCH, secrets.token_hex(8))
+    seconds, microseconds = client.time()
+    client.set(_EPOCH, seconds * 1_000_000 + microseconds)
     for key in client.scan_iter(match=_PREFIX + "head:*", count=1_000):
         client.delete(key)
 
