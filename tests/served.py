@@ -78,13 +78,14 @@ class Served:
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS_MAX)
 
-    def await_path(self, path: str, status: int = 200) -> None:
-        """Return once ``path`` answers ``status``."""
+    def await_path(self, path: str, status: int = 200, *, containing: str = "") -> None:
+        """Return once ``path`` answers ``status``, and ``containing`` is in what it says."""
         deadline = time.monotonic() + START_SECONDS_MAX
         with httpx.Client(base_url=self.url, trust_env=False, verify=PLAIN) as client:
             while True:
                 try:
-                    if client.get(path).status_code == status:
+                    answer = client.get(path)
+                    if answer.status_code == status and containing in answer.text:
                         return
                 except httpx.TransportError:
                     if self.process.poll() is not None:
