@@ -142,7 +142,7 @@ def choose(
         return CategoryNotFound(category)
     if seats:
         for seat in seats:
-            if state.layout is None or seat not in state.layout:
+            if state.layout is None or not state.layout.has(seat, category):
                 return SeatNotFound(seat)
             if seat in state.claims:
                 return SeatTaken(seat)

@@ -20,6 +20,10 @@ class Layout:
     def __contains__(self, seat: str) -> bool:
         return seat in self._category_of
 
+    def has(self, seat: str, category: str | None) -> bool:
+        """Whether there is such a seat, of ``category`` where that is not None."""
+        return seat in self and category in {None, self._category_of[seat]}
+
     def __len__(self) -> int:
         return len(self._category_of)
 
@@ -39,11 +43,13 @@ class Layout:
         """The best ``quantity`` free seats side by side, None if no row has that many.
 
         The first row that has them wins, unless every choice in it leaves a single seat alone
-        between taken ones or the aisle: then a later row without that is preferred.
+        between taken ones or the aisle: then a later row without that is preferred. Within a row
+        a gap that they fill goes before a longer one, which so stays whole for more people.
         """
         fallback: tuple[str, ...] | None = None
         for row in self.rows_of(category):
-            for run in _free_runs(row.seats, taken):
+            runs = _free_runs(row.seats, taken)
+            for run in sorted(runs, key=lambda run: len(run) != quantity):
                 spare = len(run) - quantity
                 if spare < 0:
                     continue
