@@ -58,7 +58,11 @@ def code_of(ticket: Ticket, key: Ed25519PrivateKey) -> str:
     """The code of ``ticket``, 143 characters."""
     body = ticket._body()  # noqa: SLF001  ours
     signature = key.sign(PREFIX.encode() + body)
-    return PREFIX + base64.urlsafe_b64encode(body + signature).rstrip(b"=").decode()
+    return PREFIX + _base64url(body + signature)
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def read_code(code: str, key: Ed25519PublicKey) -> Ticket:
@@ -72,6 +76,9 @@ def read_code(code: str, key: Ed25519PublicKey) -> Ticket:
         raise InvalidTicket("it is not base64url") from error
     if len(signed) != _BODY.size + _SIGNATURE_BYTES:
         raise InvalidTicket("it has another length")
+    if _base64url(signed) != text:
+        # The last character has bits to spare: each ticket would have several codes.
+        raise InvalidTicket("it is not in canonical form")
     body, signature = signed[: _BODY.size], signed[_BODY.size :]
     try:
         key.verify(signature, PREFIX.encode() + body)
