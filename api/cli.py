@@ -33,6 +33,7 @@ def main() -> None:
 def _servers(*, may_create: bool = False) -> Iterator[Settings]:
     """Settings with the URLs of servers that can be reached; otherwise the command ends."""
     from psycopg import OperationalError
+    from psycopg.errors import UndefinedTable
 
     from ledger.database import DatabaseUnavailable
 
@@ -41,6 +42,8 @@ def _servers(*, may_create: bool = False) -> Iterator[Settings]:
             yield settings
     except (OutOfReach, DatabaseUnavailable, OperationalError) as error:
         _end(EXIT_OUT_OF_REACH, str(error))
+    except UndefinedTable:
+        _end(EXIT_WRONG_USE, "The database is not migrated: run `flashticket migrate`.")
 
 
 def _settings() -> Settings:

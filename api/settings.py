@@ -1,27 +1,34 @@
 """Settings from the environment, all listed in the README; a test compares the two."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_POSTGRESQL: Final = "^postgres(ql)?://"
 
 
 class Settings(BaseSettings):
     """Everything that can be set, each as ``FLASHTICKET_`` and the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="FLASHTICKET_")
+    # An error must not repeat a URL, which holds a password.
+    model_config = SettingsConfigDict(env_prefix="FLASHTICKET_", hide_input_in_errors=True)
 
     database_url: str | None = Field(
         default=None,
+        pattern=_POSTGRESQL,
         description="PostgreSQL, as a URL. Without it, and without the Redis URL, `up` and "
         "`flash-sale` start embedded servers; every other command then looks for theirs.",
     )
     redis_url: str | None = Field(
-        default=None, description="Redis or Valkey, as a URL. Without it nothing is cached."
+        default=None,
+        pattern="^(rediss?|unix)://",
+        description="Redis or Valkey, as a URL. Without it nothing is cached.",
     )
     migrate_url: str | None = Field(
         default=None,
+        pattern=_POSTGRESQL,
         description="PostgreSQL as the owner of the tables, for `migrate` and `rebuild`; "
         "the database URL where not set.",
     )
@@ -37,6 +44,17 @@ class Settings(BaseSettings):
         default=Path(".data/ticket-key.pem"),
         description="Ed25519 private key that signs ticket codes, the same for all processes; "
         "made if it is not there.",
+    )
+    log_origin: str = Field(
+        default="flashticket.localhost/tlog",
+        pattern=r"^[^\s+]+$",
+        description="Name of the log in its checkpoints and keys: the public URL of `/tlog` "
+        "without scheme. It identifies the log: never change it once a checkpoint was given out.",
+    )
+    log_key_dir: Path | None = Field(
+        default=None,
+        description="Directory of the keys that sign checkpoints, the same for all processes; "
+        "`log-keys` in the data directory where not set. The first key is made there.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for any.")
@@ -60,6 +78,12 @@ class Settings(BaseSettings):
     )
     availability_fresh_ms: int = Field(
         default=200, ge=1, description="How long a cached availability counts as true."
+    )
+    live_listeners_max: int = Field(
+        default=10_000, ge=1, description="Live feeds per process before 503 `overloaded`."
+    )
+    live_blocked_seconds_max: float = Field(
+        default=10.0, gt=0, description="How long a live feed waits for a reader that is behind."
     )
     read_connections_max: int = Field(
         default=8, ge=1, description="Connections for queries, per process."
