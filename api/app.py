@@ -1,6 +1,6 @@
 """The ASGI application: calls, problems and services put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -14,7 +14,17 @@ from api.asgi import BODY_BYTES_MAX, too_large
 from api.documents import problems_as_served
 from api.door import Door
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
-from api.routes import bookings, carts, directory, events, holds, operations, tickets, waiting
+from api.routes import (
+    bookings,
+    carts,
+    directory,
+    events,
+    holds,
+    live,
+    operations,
+    tickets,
+    waiting,
+)
 from api.services import open_services
 from api.settings import Settings
 from api.validation import validation_problem
@@ -29,8 +39,13 @@ class _Application(FastAPI):
         return problems_as_served(super().openapi())
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
-    """The application on the servers that ``settings``, or the environment, name."""
+def create_app(
+    settings: Settings | None = None, *, on_shutdown: Callable[[], None] | None = None
+) -> ASGIApp:
+    """The application on the servers that ``settings``, or the environment, name.
+
+    ``on_shutdown`` is called when all requests are answered, before connections are closed.
+    """
     settings = settings or Settings()
 
     @asynccontextmanager
@@ -39,6 +54,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             app.state.services = services
             app.state.keys = services.keys
             yield
+            if on_shutdown is not None:
+                on_shutdown()
 
     app = _Application(
         title="FlashTicket",
@@ -63,6 +80,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     app.router.routes.append(bookings.book_seats_route())
     app.router.routes.append(events.availability_route())
+    app.router.routes.append(live.live_route())
     for calls in (bookings, carts, holds, waiting, tickets, events, directory, operations):
         app.include_router(calls.router)
     return Door(app, settings)

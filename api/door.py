@@ -53,18 +53,23 @@ class Door:
         self._request_ids = itertools.count(1)
         self._request_id_prefix = secrets.token_hex(4)
 
+    def stop(self) -> None:
+        """End the responses that never end by themselves: the server is about to stop."""
+        self._app.state.services.live.end()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = perf_counter()
+        answered = 0.0
         request_id = self._request_id(scope)
         status = 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], perf_counter()
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -80,7 +85,8 @@ class Door:
             failure = error
             if status == 0:
                 await respond_problem(send_with_id, problem_of_error(error))
-        self._note(scope, request_id, status, perf_counter() - started, failure)
+        # To the start of the answer: a live feed lasts as long as its reader likes.
+        self._note(scope, request_id, status, (answered or perf_counter()) - started, failure)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = header(scope, b"content-length")

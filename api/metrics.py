@@ -51,6 +51,17 @@ POOL_WAITING = Gauge(
     ("pool",),
     multiprocess_mode="livesum",
 )
+LOG_LAG_SECONDS = Gauge(
+    "flashticket_log_lag_seconds",
+    "For how long the oldest entry without a checkpoint has waited for one.",
+    multiprocess_mode="livemax",
+)
+LIVE_LISTENERS = Gauge(
+    "flashticket_live_listeners", "Open live feeds.", multiprocess_mode="livesum"
+)
+LIVE_DROPPED = Counter(
+    "flashticket_live_dropped", "Live feeds given up because their reader did not read."
+)
 CACHE_AWAY = Counter("flashticket_cache_away", "Times that Redis did not answer.")
 
 

@@ -3,16 +3,19 @@
 import os
 import signal
 import tempfile
+import threading
 from types import FrameType
 from typing import Final
 
 import uvicorn
 
 from api import logs
+from api.protocol import HttpProtocol
 from api.settings import Settings
 
 _BACKLOG: Final = 4096
-_GRACE_SECONDS: Final = 8  # SIGTERM to exit within 10 s
+_GRACE_SECONDS: Final = 7  # with the next, SIGTERM to exit within 10 s
+_CLOSE_SECONDS_MAX: Final = 2.0
 
 
 def serve(settings: Settings) -> None:
@@ -41,7 +44,15 @@ def app() -> object:
 
     settings = Settings()
     logs.configure(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, on_shutdown=_leave_in_time)
+
+
+def _leave_in_time() -> None:
+    # Everything is answered. A database that hangs would keep us from closing its connections for
+    # longer than the grace time, and a socket that is not closed is closed by the kernel.
+    timer = threading.Timer(_CLOSE_SECONDS_MAX, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 def _run(settings: Settings) -> None:
@@ -52,7 +63,7 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         backlog=_BACKLOG,
         log_config=None,

@@ -12,19 +12,24 @@ from fastapi import Request
 
 from api import metrics
 from api.keys import KeyRing
+from api.live import Live
 from api.problems import Problem, problem_of, problem_of_error
 from api.settings import Settings
 from api.tickets import load_or_make_key
-from ledger.batch import Done, Failed, Outcome, Part, Refused
+from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import Submission
 from ledger.database import Pool, open_pool
 from ledger.heads import Heads
 from ledger.sweeper import keep_swept
+from ledger.values import EventId
 from ledger.writer import Writer, open_writer
 from projections.availability import Availability
 from projections.cache import Cache
+from projections.log_keys import LogKeys
 from projections.queries import Queries
+from projections.tlog import TransparencyLog
+from projections.tree import Tree
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +40,10 @@ _POOL_WATCH_SECONDS = 1.0
 class Services:
     writer: Writer
     queries: Queries
+    tree: Tree
+    log_keys: LogKeys
     availability: Availability
+    live: Live
     cache: Cache | None
     keys: KeyRing
     ticket_key: Ed25519PrivateKey | None
@@ -94,6 +102,24 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(cache.close)
         availability = Availability(cache, queries.heads, heads.latest)
         stack.push_async_callback(availability.close)
+        live = Live(
+            availability.get,
+            listeners_max=settings.live_listeners_max,
+            blocked_seconds_max=settings.live_blocked_seconds_max,
+        )
+        stack.push_async_callback(live.close)
+
+        log_keys = log_keys_of(settings)
+        log_pool = open_pool(settings.database_url, role=role, size_max=1, name="log")
+        await log_pool.open(wait=False)
+        stack.push_async_callback(log_pool.close)
+        log = await stack.enter_async_context(TransparencyLog(log_pool, log_keys))
+
+        def publish(heads: dict[EventId, Head], since: float) -> None:
+            availability.publish(heads, since)
+            live.tell(heads)
+            log.notice(heads)
+
         writer = await stack.enter_async_context(
             open_writer(
                 settings.database_url,
@@ -106,14 +132,34 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 ),
                 heads=heads,
                 measure=metrics.measure_batch,
-                publish=availability.publish,
+                publish=publish,
             )
         )
         keys = KeyRing(pool)
-        for background in (keys.keep_fresh(), _watch(writer, pool), keep_swept(writer, pool)):
+        for background in (
+            keys.keep_fresh(),
+            _watch(writer, pool, log, live),
+            keep_swept(writer, pool),
+        ):
             task = asyncio.create_task(background)
             stack.callback(task.cancel)
-        yield Services(writer, queries, availability, cache, keys, _ticket_key(settings))
+        yield Services(
+            writer=writer,
+            queries=queries,
+            tree=Tree(pool),
+            log_keys=log_keys,
+            availability=availability,
+            live=live,
+            cache=cache,
+            keys=keys,
+            ticket_key=_ticket_key(settings),
+        )
+
+
+def log_keys_of(settings: Settings) -> LogKeys:
+    """The keys that sign this log's checkpoints."""
+    directory = settings.log_key_dir or settings.data_dir / "log-keys"
+    return LogKeys(directory, settings.log_origin)
 
 
 def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:
@@ -125,9 +171,11 @@ def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:
         return None
 
 
-async def _watch(writer: Writer, reader: Pool) -> None:
+async def _watch(writer: Writer, reader: Pool, log: TransparencyLog, live: Live) -> None:
     while True:
         metrics.UNANSWERED.set(writer.unanswered)
+        metrics.LIVE_LISTENERS.set(live.listener_count)
+        metrics.LOG_LAG_SECONDS.set(log.lag_seconds)
         for pool in (writer.pool, reader):
             stats = pool.get_stats()
             idle = stats.get("pool_available", 0)
