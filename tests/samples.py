@@ -90,8 +90,8 @@ def resize(capacity: int, *, event_id: EventId = EVENT) -> ChangeCapacity:
 def submit(command: Command, *, key: str | None = None, body: str = "body") -> Submission:
     """A submission; one with a ``key`` is for a request whose contents are ``body``."""
     if key is None:
-        return Submission(command, ACTOR)
-    return Submission(command, ACTOR, _digest(key), _digest(body))
+        return Submission((command,), ACTOR)
+    return Submission((command,), ACTOR, _digest(key), _digest(body))
 
 
 def _digest(text: str) -> bytes:
@@ -109,7 +109,7 @@ def scheduled(**terms: Any) -> EventScheduled:
 def booked(
     quantity: int = 1, *, user_id: UserId = ALICE, booking_id: BookingId | None = None
 ) -> SeatsBooked:
-    return SeatsBooked(booking_id or new_booking_id(), user_id, quantity)
+    return SeatsBooked(booking_id or new_booking_id(), user_id, quantity, None, (), 0)
 
 
 def granted(wish: BookSeats) -> SeatsBooked:
@@ -118,7 +118,8 @@ def granted(wish: BookSeats) -> SeatsBooked:
 
 
 def cancelled(booking: SeatsBooked) -> BookingCancelled:
-    return BookingCancelled(booking.booking_id, booking.user_id, booking.quantity)
+    tickets = tuple(range(1, booking.quantity + 1))
+    return BookingCancelled(booking.booking_id, booking.user_id, booking.quantity, tickets)
 
 
 def resized(capacity: int) -> CapacityChanged:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from samples import NOW, recorded
 
 from ledger.commands import Command
-from ledger.decide import Decision, Rejection, decide
+from ledger.decide import Decision, decide
 from ledger.entries import (
     Entry,
 )
-from ledger.state import State, evolve
+from ledger.evolve import evolve
+from ledger.rejections import Rejection
+from ledger.state import State
 from ledger.values import Instant
 
 

@@ -1,8 +1,8 @@
 """A batch gives what its commands would have given one by one, and no command harms another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
 from uuid import UUID
 
 from hypothesis import given as for_any
@@ -22,20 +22,33 @@ from samples import (
     submit,
 )
 
-from ledger.batch import Decided, Done, Failed, Head, Loaded, Outcome, Stream, decide_batch
+from ledger.batch import (
+    Decided,
+    Done,
+    Failed,
+    Head,
+    Loaded,
+    Outcome,
+    Part,
+    Refused,
+    Stream,
+    decide_batch,
+)
 from ledger.chain import GENESIS, hash_of
 from ledger.commands import Submission
-from ledger.decide import (
+from ledger.entries import Recorded
+from ledger.evolve import evolve
+from ledger.records import Booking, BookingStatus
+from ledger.rejections import (
     BookingNotFound,
     EventNotFound,
     IdempotencyKeyReused,
     LimitPerUser,
+    Rejection,
     SoldOut,
     UserNotFound,
 )
-from ledger.entries import Recorded
-from ledger.state import BookingStatus, evolve
-from ledger.values import BookingId, EventId, Instant
+from ledger.values import BookingId, EventId, Instant, UserId
 
 
 @dataclass
@@ -43,25 +56,31 @@ class Shelf:
     """A ledger in memory: what was appended, and everything loaded from it anew for each batch."""
 
     appended: list[Recorded] = field(default_factory=list)
-    users: frozenset[Any] = frozenset({ALICE, BOB})
+    users: frozenset[UserId] = frozenset({ALICE, BOB})
+    offers: Iterator[int] = field(default_factory=count)
 
     def load(self, now: Instant = NOW) -> Loaded:
         streams: dict[EventId, Stream] = {}
+        by_key: dict[bytes, list[Recorded]] = {}
         for each in self.appended:
             stream = streams.setdefault(each.stream_id, Stream(each.stream_id))
             stream.state.fold(evolve(stream.state, each))
             stream.version = stream.loaded_version = each.version
             stream.head_hash, stream.updated_at = each.hash, each.recorded_at
-        by_key = {each.idempotency_key: each for each in self.appended if each.idempotency_key}
+            if each.idempotency_key is not None:
+                by_key.setdefault(each.idempotency_key, []).append(each)
         return Loaded(now, streams, by_key, self.users)
 
     def decide(self, *submissions: Submission, now: Instant = NOW) -> list[Outcome]:
         return self.run(submissions, now).outcomes
 
     def run(self, submissions: Sequence[Submission], now: Instant = NOW) -> Decided:
-        decided = decide_batch(self.load(now), submissions)
+        decided = decide_batch(self.load(now), submissions, self.new_offer_id)
         self.appended += decided.appended
         return decided
+
+    def new_offer_id(self) -> UUID:
+        return UUID(int=0xF000 + next(self.offers))
 
 
 def shelf(*submissions: Submission) -> Shelf:
@@ -69,6 +88,24 @@ def shelf(*submissions: Submission) -> Shelf:
     filled = Shelf()
     assert all(isinstance(outcome, Done) for outcome in filled.decide(*submissions))
     return filled
+
+
+def part_of(outcome: Outcome) -> Part:
+    """What came of the only command of a submission, which must have been carried out."""
+    assert isinstance(outcome, Done), outcome
+    (part,) = outcome.parts
+    return part
+
+
+def booking_of(outcome: Outcome) -> Booking:
+    subject = part_of(outcome).subject
+    assert isinstance(subject, Booking)
+    return subject
+
+
+def refusal_of(outcome: Outcome) -> Rejection:
+    assert isinstance(outcome, Refused), outcome
+    return outcome.rejection
 
 
 def without_errors(outcomes: Sequence[Outcome]) -> list[object]:
@@ -133,18 +170,17 @@ def test_a_batch_gives_what_its_commands_give_one_by_one(
 def test_a_batch_says_what_changed_and_only_that(history: list[Submission]) -> None:
     before = Shelf()
     before.decide(*history[: len(history) // 2])
-    loaded = before.load()
-    decided = decide_batch(loaded, history[len(history) // 2 :])
+    decided = decide_batch(before.load(), history[len(history) // 2 :], before.new_offer_id)
     before.appended += decided.appended
     after = before.load().streams
 
-    changed = {each.stream_id for each in decided.appended}
-    assert {stream.stream_id for stream in decided.changed_streams} == changed
-    for stream in decided.changed_streams:
-        expected = after[stream.stream_id]
+    hashes = {each.hash for each in decided.appended}
+    assert set(decided.streams) == {each.stream_id for each in decided.appended}
+    for stream_id, stream in decided.streams.items():
+        expected = after[stream_id]
         assert replace(stream, loaded_version=expected.loaded_version) == expected
-    for booking_id, booking in decided.changed_bookings.items():
-        assert booking.changed_hash in {each.hash for each in decided.appended}
+    for booking_id, booking in decided.bookings.items():
+        assert booking.changed.hash in hashes
         assert after[booking.stream_id].state.bookings[booking_id] == booking
 
 
@@ -163,41 +199,37 @@ def test_every_entry_of_a_batch_is_linked_to_the_one_before(history: list[Submis
 
 def test_a_booking_is_answered_with_its_entry_itself_and_the_counts_after_it() -> None:
     wish = book(3, user_id=BOB)
-    (done,) = shelf(submit(schedule(capacity=5))).decide(submit(wish))
-    assert isinstance(done, Done)
-    assert done.recorded is not None
-    assert done.booking is not None
-    assert done.booking.booking_id == wish.booking_id
-    assert (done.booking.user_id, done.booking.quantity) == (BOB, 3)
-    assert done.booking.entry_hash == done.recorded.hash
-    assert done.head == Head(version=2, capacity=5, booked=3, held=0, as_of=NOW)
-    assert not done.replayed
+    (outcome,) = shelf(submit(schedule(capacity=5))).decide(submit(wish))
+    part, booking = part_of(outcome), booking_of(outcome)
+    assert part.recorded is not None
+    assert (booking.booking_id, booking.user_id, booking.quantity) == (wish.booking_id, BOB, 3)
+    assert booking.entry.hash == part.recorded.hash
+    assert part.head == Head(version=2, capacity=5, booked=3, held=0, as_of=NOW)
+    assert outcome == Done((part,), replayed=False)
 
 
 def test_a_command_that_holds_already_appends_nothing_and_is_done() -> None:
     first = book(2)
     filled = shelf(submit(schedule()), submit(first), submit(cancel(first.booking_id)))
-    (done,) = filled.decide(submit(cancel(first.booking_id)))
-    assert isinstance(done, Done)
-    assert done.recorded is None
-    assert done.booking is not None
-    assert done.booking.status is BookingStatus.CANCELLED
+    (outcome,) = filled.decide(submit(cancel(first.booking_id)))
+    assert part_of(outcome).recorded is None
+    assert booking_of(outcome).status is BookingStatus.CANCELLED
     assert len(filled.appended) == 3
 
 
 def test_the_last_place_goes_to_the_first_in_the_batch() -> None:
     first, second = shelf(submit(schedule(capacity=1))).decide(submit(book()), submit(book()))
     assert isinstance(first, Done)
-    assert second == SoldOut(0)
+    assert refusal_of(second) == SoldOut(0)
 
 
 def test_a_place_given_back_can_be_booked_later_in_the_same_batch() -> None:
-    held = book()
-    filled = shelf(submit(schedule(capacity=1)), submit(held))
+    taken = book()
+    filled = shelf(submit(schedule(capacity=1)), submit(taken))
     refused, given_back, granted = filled.decide(
-        submit(book()), submit(cancel(held.booking_id)), submit(book())
+        submit(book()), submit(cancel(taken.booking_id)), submit(book())
     )
-    assert refused == SoldOut(0)
+    assert refusal_of(refused) == SoldOut(0)
     assert isinstance(given_back, Done)
     assert isinstance(granted, Done)
 
@@ -206,7 +238,7 @@ def test_an_event_can_be_booked_in_the_batch_that_schedules_it() -> None:
     too_early, scheduled, granted = Shelf().decide(
         submit(book()), submit(schedule()), submit(book())
     )
-    assert too_early == EventNotFound(EVENT)
+    assert refusal_of(too_early) == EventNotFound(EVENT)
     assert isinstance(scheduled, Done)
     assert isinstance(granted, Done)
 
@@ -214,14 +246,14 @@ def test_an_event_can_be_booked_in_the_batch_that_schedules_it() -> None:
 def test_an_unknown_user_is_refused_after_all_else_holds() -> None:
     stranger = new_user_id()
     filled = shelf(submit(schedule(capacity=2)))
-    granted_nothing, sold_out, no_event = filled.decide(
+    nobody, sold_out, no_event = filled.decide(
         submit(book(2, user_id=stranger)),
         submit(book(3, user_id=stranger)),
-        submit(book(2, user_id=stranger, event_id=new_event_id())),
+        submit(book(2, user_id=stranger, event_id=EVENTS[0])),
     )
-    assert granted_nothing == UserNotFound(stranger)
-    assert sold_out == SoldOut(2)
-    assert isinstance(no_event, EventNotFound)
+    assert refusal_of(nobody) == UserNotFound(stranger)
+    assert refusal_of(sold_out) == SoldOut(2)
+    assert refusal_of(no_event) == EventNotFound(EVENTS[0])
     assert len(filled.appended) == 1
 
 
@@ -230,6 +262,13 @@ def test_time_never_runs_back_within_a_stream() -> None:
     filled.decide(submit(book()), now=Instant(NOW - 1))
     filled.decide(submit(book()), now=Instant(NOW + 1))
     assert [each.recorded_at for each in filled.appended] == [NOW, NOW, NOW + 1]
+
+
+def test_refusals_leave_nothing_behind() -> None:
+    filled = shelf(submit(schedule(limit_per_user=1)), submit(book()))
+    refused = filled.decide(submit(book()), submit(cancel(new_booking_id())))
+    assert [type(refusal_of(each)) for each in refused] == [LimitPerUser, BookingNotFound]
+    assert len(filled.appended) == 2
 
 
 # A command that fails
@@ -254,8 +293,7 @@ def test_a_booking_id_used_twice_fails_and_takes_no_place() -> None:
     first, second, third = filled.decide(submit(wish), submit(wish), submit(book(2)))
     assert isinstance(first, Done)
     assert isinstance(second, Failed)
-    assert isinstance(third, Done)
-    assert third.head.booked == 4
+    assert part_of(third).head.booked == 4
 
 
 # Idempotency keys
@@ -265,12 +303,9 @@ def test_a_key_gets_its_first_answer_again_in_the_same_batch_and_in_later_ones()
     filled = shelf(submit(schedule()))
     first, second = filled.decide(submit(book(), key="k"), submit(book(), key="k"))
     (third,) = filled.decide(submit(book(), key="k"))
-    assert isinstance(first, Done)
-    assert first.booking is not None
+    assert first == Done((part_of(first),), replayed=False)
     for again in (second, third):
-        assert isinstance(again, Done)
-        assert (again.recorded, again.booking) == (first.recorded, first.booking)
-        assert again.replayed
+        assert again == Done((part_of(first),), replayed=True)
     assert len(filled.appended) == 2
 
 
@@ -281,37 +316,34 @@ def test_a_key_gets_its_first_answer_even_after_the_booking_was_cancelled() -> N
         submit(cancel(BOOKINGS[0])),
         submit(book(), key="k"),
     )
-    assert isinstance(first, Done)
-    assert isinstance(again, Done)
-    assert again.booking == first.booking
+    assert booking_of(first).status is BookingStatus.BOOKED
+    assert booking_of(again) == booking_of(first)
 
 
 def test_a_key_with_another_body_is_refused_even_where_the_event_is_sold_out() -> None:
     filled = shelf(submit(schedule(capacity=1)))
     _, reused = filled.decide(submit(book(), key="k"), submit(book(), key="k", body="other"))
-    assert reused == IdempotencyKeyReused()
+    assert refusal_of(reused) == IdempotencyKeyReused()
 
 
 def test_a_key_is_known_on_every_event() -> None:
     other = new_event_id()
     filled = shelf(submit(schedule()), submit(schedule(other)), submit(book(), key="k"))
     (reused,) = filled.decide(submit(book(event_id=other), key="k", body="another event"))
-    assert reused == IdempotencyKeyReused()
+    assert refusal_of(reused) == IdempotencyKeyReused()
 
 
 def test_a_refused_request_does_not_use_up_its_key() -> None:
     filled = shelf(submit(schedule(capacity=1, venue_capacity=2)))
-    refused, _, granted, replayed = filled.decide(
+    refused, _, granted, again = filled.decide(
         submit(book(2), key="k"),
         submit(resize(2)),
         submit(book(2), key="k"),
         submit(book(2), key="k"),
     )
-    assert refused == SoldOut(1)
-    assert isinstance(granted, Done)
-    assert not granted.replayed
-    assert isinstance(replayed, Done)
-    assert replayed.replayed
+    assert refusal_of(refused) == SoldOut(1)
+    assert granted == Done((part_of(granted),), replayed=False)
+    assert again == Done((part_of(granted),), replayed=True)
 
 
 def test_keys_of_cancellations_and_of_changed_capacities_get_their_first_answers_too() -> None:
@@ -320,12 +352,4 @@ def test_keys_of_cancellations_and_of_changed_capacities_get_their_first_answers
         first, again = filled.decide(
             submit(command, key=repr(command)), submit(command, key=repr(command))
         )
-        assert isinstance(first, Done)
-        assert again == replace(first, replayed=True)
-
-
-def test_refusals_leave_nothing_behind() -> None:
-    filled = shelf(submit(schedule(limit_per_user=1)), submit(book()))
-    refused = filled.decide(submit(book()), submit(cancel(new_booking_id())))
-    assert [type(outcome) for outcome in refused] == [LimitPerUser, BookingNotFound]
-    assert len(filled.appended) == 2
+        assert again == Done((part_of(first),), replayed=True)

@@ -1,7 +1,6 @@
 """Entries to bytes and back: canonical by another's measure, and nothing else is read."""
 
 import json
-from typing import Any
 
 import pytest
 import rfc8785
@@ -66,7 +65,7 @@ def test_an_unknown_type_is_not_read() -> None:
         decode("SeatsSold", 1, b"{}")
 
 
-PAYLOAD = encode(booked(3))[2]
+TYPE, VERSION, PAYLOAD = encode(booked(3))
 
 
 @pytest.mark.parametrize(
@@ -91,26 +90,26 @@ PAYLOAD = encode(booked(3))[2]
 def test_bytes_that_are_not_canonical_are_not_read(payload: bytes) -> None:
     assert payload != PAYLOAD
     with pytest.raises(UnreadablePayload, match=r"SeatsBooked: (not|fields|3\.0 is not)"):
-        decode("SeatsBooked", 1, payload)
+        decode(TYPE, VERSION, payload)
 
 
 def test_keys_out_of_order_are_not_read() -> None:
     fields = dict(reversed(json.loads(PAYLOAD).items()))
     with pytest.raises(UnreadablePayload, match="not canonical"):
-        decode("SeatsBooked", 1, json.dumps(fields, separators=(",", ":")).encode())
+        decode(TYPE, VERSION, json.dumps(fields, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize("text", ["A1", "{}", "A1-B", "0190" * 8, "urn:uuid:" + "0" * 32, ""])
 def test_an_id_in_another_form_is_not_read(text: str) -> None:
     fields = json.loads(PAYLOAD) | {"user_id": text}
     with pytest.raises(UnreadablePayload):
-        decode("SeatsBooked", 1, rfc8785.dumps(fields))
+        decode(TYPE, VERSION, rfc8785.dumps(fields))
 
 
 def test_an_id_in_capitals_is_not_read() -> None:
     fields = json.loads(PAYLOAD) | {"user_id": "0190ABCD-0000-7000-8000-000000000000"}
     with pytest.raises(UnreadablePayload, match="canonical form"):
-        decode("SeatsBooked", 1, rfc8785.dumps(fields))
+        decode(TYPE, VERSION, rfc8785.dumps(fields))
 
 
 @pytest.mark.parametrize("number", [INTEGER_MAX, -INTEGER_MAX])
@@ -120,10 +119,10 @@ def test_integers_up_to_2_to_the_53_are_written(number: int) -> None:
 
 @pytest.mark.parametrize("number", [INTEGER_MAX + 1, -INTEGER_MAX - 1, 2**63, 2**64])
 def test_integers_from_2_to_the_53_on_are_neither_written_nor_read(number: int) -> None:
-    with pytest.raises(ValueError, match="beyond 2\\^53"):
+    with pytest.raises(ValueError, match="SeatsBooked"):
         encode(booked(number))
     with pytest.raises(UnreadablePayload):
-        decode("SeatsBooked", 1, PAYLOAD.replace(b":3", b":%d" % number))
+        decode(TYPE, VERSION, PAYLOAD.replace(b":3", b":%d" % number))
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "a\udfffb"])
@@ -133,9 +132,14 @@ def test_nul_and_lone_surrogates_are_not_written(name: str) -> None:
 
 
 def test_nul_is_not_read() -> None:
-    payload = encode(scheduled(name="A"))[2].replace(b'"A"', b'"\\u0000"')
-    with pytest.raises(UnreadablePayload):
-        decode("EventScheduled", 1, payload)
+    type_name, version, payload = encode(scheduled(name="A"))
+    with pytest.raises(UnreadablePayload, match="NUL"):
+        decode(type_name, version, payload.replace(b'"A"', b'"\\u0000"'))
+
+
+def test_the_text_of_an_escape_is_no_nul() -> None:
+    entry = scheduled(name="\\u0000")
+    assert decode(*encode(entry)) == entry
 
 
 def test_text_is_kept_as_it_was_written() -> None:
@@ -145,19 +149,10 @@ def test_text_is_kept_as_it_was_written() -> None:
     assert decode(*encode(decomposed)) == decomposed
 
 
-@pytest.fixture
-def a_schema_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schema before the first, which called the quantity of SeatsBooked a count."""
-
-    def name_the_quantity(fields: dict[str, Any]) -> dict[str, Any]:
-        return {("quantity" if name == "count" else name): fields[name] for name in fields}
-
-    monkeypatch.setitem(UPCASTS, ("SeatsBooked", 0), name_the_quantity)
-
-
-@pytest.mark.usefixtures("a_schema_before_the_first")
-def test_what_an_older_schema_wrote_is_lifted_to_todays() -> None:
-    entry = booked(3)
-    fields = json.loads(encode(entry)[2])
-    fields["count"] = fields.pop("quantity")
-    assert decode("SeatsBooked", 0, rfc8785.dumps(fields)) == entry
+@pytest.mark.parametrize("upcast_from", UPCASTS, ids=str)
+def test_bytes_that_are_none_of_an_older_schema_are_not_read(
+    upcast_from: tuple[str, int],
+) -> None:
+    for payload in (b"{}", b'{"quantity":null}', b'{"quantity":"3"}', b'{"more":1}'):
+        with pytest.raises(UnreadablePayload):
+            decode(*upcast_from, payload)

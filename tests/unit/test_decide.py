@@ -19,7 +19,7 @@ from samples import (
     scheduled,
 )
 
-from ledger.decide import (
+from ledger.rejections import (
     BookingNotFound,
     CapacityAboveVenue,
     CapacityBelowSold,

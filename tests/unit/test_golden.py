@@ -10,7 +10,7 @@ from made_of import ENTRY_CLASSES, sample
 
 from ledger import codec
 from ledger.chain import hash_of
-from ledger.store import recorded_from_row
+from ledger.rows import recorded_from_row
 
 FOLDER: Final = Path(__file__).parents[1] / "golden" / "entries"
 FILES: Final = sorted(FOLDER.iterdir())
