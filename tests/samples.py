@@ -55,6 +55,7 @@ def schedule(
     sales_open_at: Instant | None = None,
     sales_close_at: Instant | None = None,
     limit_per_user: int | None = None,
+    **more: Any,
 ) -> ScheduleEvent:
     return ScheduleEvent(
         event_id=event_id,
@@ -66,6 +67,7 @@ def schedule(
         sales_open_at=sales_open_at,
         sales_close_at=sales_close_at,
         limit_per_user=limit_per_user,
+        **more,
     )
 
 

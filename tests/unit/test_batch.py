@@ -35,10 +35,28 @@ from ledger.batch import (
     decide_batch,
 )
 from ledger.chain import GENESIS, hash_of
-from ledger.commands import Submission
+from ledger.commands import (
+    AnnulCheckIn,
+    BookSeats,
+    CancelBooking,
+    CancelEvent,
+    ChangeCapacity,
+    CheckIn,
+    CloseEvent,
+    ConfirmHold,
+    HoldSeats,
+    JoinWaitingList,
+    LeaveWaitingList,
+    OpenEvent,
+    ReleaseHold,
+    ScheduleEvent,
+    Submission,
+    TidyEvent,
+    TransferBooking,
+)
 from ledger.entries import Recorded
 from ledger.evolve import evolve
-from ledger.records import Booking, BookingStatus
+from ledger.records import Booking, BookingStatus, Category, SeatRow
 from ledger.rejections import (
     BookingNotFound,
     EventNotFound,
@@ -48,7 +66,7 @@ from ledger.rejections import (
     SoldOut,
     UserNotFound,
 )
-from ledger.values import BookingId, EventId, Instant, UserId
+from ledger.values import BookingId, EventId, HoldId, Instant, UserId, WaitingId
 
 
 @dataclass
@@ -192,6 +210,89 @@ def test_every_entry_of_a_batch_is_linked_to_the_one_before(history: list[Submis
         assert (each.version, each.prev_hash) == (version + 1, head_hash)
         assert hash_of(each) == each.hash
         ends[each.stream_id] = (each.version, each.hash)
+
+
+# Any command of one event, and time going on
+
+HOLDS = [HoldId(UUID(int=0xC00 + n)) for n in range(4)]
+LINE = [WaitingId(UUID(int=0xD00 + n)) for n in range(4)]
+CATEGORIES = (Category("front", 500, 2), Category("back", 300, None))
+SEAT_ROWS = (SeatRow("", "1", "front", ("A1", "A2", "A3")), SeatRow("", "2", "back", ("B1", "B2")))
+KINDS_OF_EVENT = [
+    schedule(EVENT, capacity=4, hold_seconds=1),
+    schedule(EVENT, capacity=4, hold_seconds=1, limit_per_user=3, limit_per_order=2),
+    schedule(EVENT, capacity=5, hold_seconds=1, categories=CATEGORIES),
+    schedule(EVENT, capacity=5, hold_seconds=1, categories=CATEGORIES, seat_rows=SEAT_ROWS),
+]
+
+event = st.just(EVENT)
+user = st.sampled_from(USERS)
+booking = st.sampled_from(BOOKINGS[:4])
+a_hold = st.sampled_from(HOLDS)
+place_in_line = st.sampled_from(LINE)
+quantity = st.integers(1, 3)
+ticket = st.integers(1, 2)
+category = st.sampled_from([None, None, "front", "back"])
+
+taking = [
+    st.builds(BookSeats, event, booking, user, quantity, category),
+    st.builds(HoldSeats, event, a_hold, user, quantity, category),
+    st.builds(JoinWaitingList, event, place_in_line, user, quantity, category),
+]
+by_seat = [
+    st.builds(BookSeats, event, booking, user, st.just(1), category, st.just(("A1",))),
+    st.builds(HoldSeats, event, a_hold, user, st.just(2), category, st.just(("A3", "B1"))),
+]
+changing = [
+    st.builds(ConfirmHold, event, a_hold, booking),
+    st.builds(ReleaseHold, event, a_hold),
+    st.builds(LeaveWaitingList, event, place_in_line),
+    st.builds(CancelBooking, event, booking, st.none() | quantity),
+    st.builds(CancelBooking, event, booking, st.none(), st.tuples(ticket)),
+    st.builds(TransferBooking, event, booking, user),
+    st.builds(CheckIn, event, booking, ticket, st.integers(1, 2)),
+    st.builds(AnnulCheckIn, event, booking, ticket),
+]
+of_the_event = [
+    st.builds(ChangeCapacity, event, st.integers(0, 6)),
+    st.builds(OpenEvent, event),
+    st.builds(CloseEvent, event),
+    st.builds(TidyEvent, event),
+    st.builds(CancelEvent, event),
+]
+weighted = [*taking * 8, *by_seat * 2, *changing * 2, *of_the_event]
+moments = st.lists(
+    st.lists(
+        st.builds(
+            submit,
+            st.integers(0, len(weighted) - 1).flatmap(weighted.__getitem__),
+            key=st.none() | st.sampled_from("abcd"),
+        ),
+        min_size=6,
+        max_size=20,
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@for_any(st.sampled_from(KINDS_OF_EVENT), moments, st.lists(st.integers(1, 6), min_size=1))
+def test_at_each_moment_any_batches_give_what_their_commands_give_one_by_one(
+    opening: ScheduleEvent, history: list[list[Submission]], sizes: list[int]
+) -> None:
+    one_by_one, in_batches = shelf(submit(opening)), shelf(submit(opening))
+    for number, submissions in enumerate(history):
+        now = Instant(
+            NOW + number * 600_000
+        )  # so that a hold of one second is over the next but one
+        singly = [one_by_one.decide(submission, now=now)[0] for submission in submissions]
+        together: list[Outcome] = []
+        for size in sizes * len(submissions):
+            together += in_batches.decide(
+                *submissions[len(together) : len(together) + size], now=now
+            )
+        assert without_errors(together) == without_errors(singly)
+    assert in_batches.appended == one_by_one.appended
 
 
 # What comes of a command
