@@ -49,7 +49,7 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
 class Served:
     """A running ``flashticket serve``."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
     port: int
     log_path: Path
 
@@ -97,10 +97,15 @@ class Served:
 
 @contextmanager
 def served(
-    database_url: str, redis_url: str | None, *, await_path: str = "/readyz", **settings: object
+    database_url: str,
+    redis_url: str | None,
+    *,
+    port: int | None = None,
+    await_path: str = "/readyz",
+    **settings: object,
 ) -> Iterator[Served]:
     """Serve on these servers until the block ends, which the process must survive and end well."""
-    port = free_port()
+    port = port or free_port()
     urls = {"database_url": database_url} | ({"redis_url": redis_url} if redis_url else {})
     with tempfile.NamedTemporaryFile(prefix="served-", suffix=".log") as log:
         process = subprocess.Popen(

@@ -178,6 +178,7 @@ def test_a_log_line_is_json_and_says_what_became_of_the_request(pair: Pair) -> N
     assert line["path"].startswith("/v1/bookings/")
     assert line["ms"] > 0
     assert line["time"].endswith("+00:00")
+    assert not any("\x1b" in str(value) for each in pair.served.log for value in each.values())
 
 
 def test_no_key_and_no_personal_data_is_ever_logged(pair: Pair) -> None:
