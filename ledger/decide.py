@@ -165,7 +165,7 @@ def choose(
         return over
     prices = {each.name: each.price_cents for each in terms.categories}
     amount_cents = sum(prices[name] * count for name, count in places.items())
-    return Choice(None if seats and len(places) > 1 else category, seats, amount_cents)
+    return Choice(category, seats, amount_cents)
 
 
 def _free_seats(state: State, category: str | None) -> int:
