@@ -26,6 +26,8 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "book_cart": frozenset({Role.CLIENT, Role.ADMIN}),
     "read_booking": frozenset(Role),
     "list_bookings_of_user": frozenset(Role),
+    "read_ledger": frozenset({Role.AUDITOR, Role.ADMIN}),
+    "read_ledger_of_event": frozenset({Role.AUDITOR, Role.ADMIN}),
     "cancel_booking": frozenset({Role.CLIENT, Role.ORGANIZER, Role.ADMIN}),
     "transfer_booking": frozenset({Role.CLIENT, Role.ORGANIZER, Role.ADMIN}),
     "hold_seats": frozenset({Role.CLIENT, Role.ADMIN}),

@@ -20,9 +20,11 @@ from api.routes import (
     directory,
     events,
     holds,
+    ledger,
     live,
     operations,
     tickets,
+    tlog,
     waiting,
 )
 from api.services import open_services
@@ -81,7 +83,18 @@ def create_app(
     app.router.routes.append(bookings.book_seats_route())
     app.router.routes.append(events.availability_route())
     app.router.routes.append(live.live_route())
-    for calls in (bookings, carts, holds, waiting, tickets, events, directory, operations):
+    for calls in (
+        bookings,
+        carts,
+        holds,
+        waiting,
+        tickets,
+        events,
+        directory,
+        ledger,
+        tlog,
+        operations,
+    ):
         app.include_router(calls.router)
     return Door(app, settings)
 

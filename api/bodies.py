@@ -1,7 +1,7 @@
 """What clients send and get: one model a body, unknown fields refused."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import (
@@ -380,6 +380,32 @@ class UserPage(Page):
 
 class BookingPage(Page):
     items: list[Booking]
+
+
+class LedgerEntry(_Out):
+    """An entry as it is stored; the payload's fields depend on the type."""
+
+    seq: int | None
+    event_id: UUID
+    version: int
+    type: str = Field(examples=["SeatsBooked"])
+    schema_version: int
+    recorded_at: datetime | None = Field(description="Null for a time that no calendar has.")
+    recorded_at_us: int = Field(description="Microseconds since 1970 UTC, as hashed.")
+    actor: UUID
+    idempotency_key: str | None = Field(description="SHA-256 of the key with its sender, hex.")
+    request_hash: str | None = Field(description="SHA-256 of the request, hex.")
+    prev_hash: str = Field(description="Hash of the entry before in the same event, hex.")
+    hash: str = Field(description="SHA-256 of this entry, hex.")
+    payload: dict[str, Any] | None
+    payload_base64: str | None = Field(
+        default=None, description="Only where what is stored is no JSON: the bytes."
+    )
+
+
+class LedgerPage(_Out):
+    items: list[LedgerEntry]
+    next_after: int | None = Field(description="Give it as `after`; null when there was no more.")
 
 
 class ProblemDocument(BaseModel):

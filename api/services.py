@@ -26,6 +26,7 @@ from ledger.values import EventId
 from ledger.writer import Writer, open_writer
 from projections.availability import Availability
 from projections.cache import Cache
+from projections.ledger_pages import LedgerPages
 from projections.log_keys import LogKeys
 from projections.queries import Queries
 from projections.tlog import TransparencyLog
@@ -41,6 +42,7 @@ class Services:
     writer: Writer
     queries: Queries
     tree: Tree
+    ledger_pages: LedgerPages
     log_keys: LogKeys
     availability: Availability
     live: Live
@@ -147,6 +149,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             writer=writer,
             queries=queries,
             tree=Tree(pool),
+            ledger_pages=LedgerPages(pool),
             log_keys=log_keys,
             availability=availability,
             live=live,
