@@ -25,6 +25,7 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "book_seats": frozenset({Role.CLIENT, Role.ADMIN}),
     "book_cart": frozenset({Role.CLIENT, Role.ADMIN}),
     "read_booking": frozenset(Role),
+    "read_receipt": frozenset(Role),
     "list_bookings_of_user": frozenset(Role),
     "read_ledger": frozenset({Role.AUDITOR, Role.ADMIN}),
     "read_ledger_of_event": frozenset({Role.AUDITOR, Role.ADMIN}),

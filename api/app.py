@@ -23,6 +23,7 @@ from api.routes import (
     ledger,
     live,
     operations,
+    receipts,
     tickets,
     tlog,
     waiting,
@@ -85,6 +86,7 @@ def create_app(
     app.router.routes.append(live.live_route())
     for calls in (
         bookings,
+        receipts,
         carts,
         holds,
         waiting,

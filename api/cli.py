@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from uuid import UUID
 
 import click
@@ -14,6 +14,9 @@ import click
 from api.servers import OutOfReach, reachable
 from api.settings import Settings
 from ledger.values import CAPACITY_MAX
+
+if TYPE_CHECKING:
+    from projections.log_keys import LogKeys
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG_USE: Final = 2
@@ -174,6 +177,79 @@ def create_key(role: str) -> None:
 
     with _servers() as settings:
         click.echo(asyncio.run(make(_url(settings), role=_role(settings), key_role=Role(role))))
+
+
+@main.group("log-keys")
+def log_keys() -> None:
+    """The keys that sign the log's checkpoints: every private one there signs."""
+
+
+@log_keys.command("list")
+def list_log_keys() -> None:
+    """Print the public keys, the newest last; the first is made if there is none."""
+    keys = _log_keys()
+    with _keys_usable():
+        signing = [key.verifier for key in keys.signing()]
+        for key in keys.verifying():
+            click.echo(f"{key}{'' if key in signing else '  (retired)'}")
+
+
+@log_keys.command("add")
+def add_log_key() -> None:
+    """Make another key, which signs beside those there are, and print its public half."""
+    with _keys_usable():
+        click.echo(str(_log_keys().add()))
+
+
+@log_keys.command("retire")
+@click.argument("key_id")
+def retire_log_key(key_id: str) -> None:
+    """Destroy the private key with KEY_ID, the eight digits in its public half."""
+    try:
+        decoded = bytes.fromhex(key_id)
+    except ValueError as error:
+        raise click.UsageError(f"{key_id!r} is no key id.") from error
+    with _keys_usable():
+        _log_keys().retire(decoded)
+
+
+def _log_keys() -> "LogKeys":
+    from api.services import log_keys_of
+
+    return log_keys_of(_settings())
+
+
+@contextmanager
+def _keys_usable() -> Iterator[None]:
+    from projections.log_keys import KeysUnusable
+
+    try:
+        yield
+    except KeysUnusable as error:
+        _end(EXIT_FAILED, str(error))
+
+
+@main.command("verify-receipt")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--key",
+    "keys",
+    required=True,
+    multiple=True,
+    help="The log's public key, or a file with such keys, one a line; may be repeated.",
+)
+def verify_receipt(file: Path, keys: tuple[str, ...]) -> None:
+    """Check a receipt against a key that you trust, with no network."""
+    from api.receipts import receipt_as_text, verifier_keys
+    from projections.receipts import Receipt, ReceiptInvalid
+
+    trusted = verifier_keys(keys)
+    try:
+        receipt = Receipt.parse(file.read_bytes())
+        checkpoint = receipt.verify(trusted)
+    except ReceiptInvalid as error:
+        _end(EXIT_FAILED, f"The receipt proves nothing: {error}")
+    click.echo(receipt_as_text(receipt, checkpoint))
 
 
 @main.command()

@@ -42,6 +42,7 @@ class Services:
     writer: Writer
     queries: Queries
     tree: Tree
+    log: TransparencyLog
     ledger_pages: LedgerPages
     log_keys: LogKeys
     availability: Availability
@@ -149,6 +150,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             writer=writer,
             queries=queries,
             tree=Tree(pool),
+            log=log,
             ledger_pages=LedgerPages(pool),
             log_keys=log_keys,
             availability=availability,

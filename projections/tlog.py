@@ -16,6 +16,7 @@ from ledger.database import DatabaseUnavailable, Pool, StreamLocked
 from ledger.values import EventId
 from projections.log_keys import KeysUnusable, LogKeys
 from projections.notes import Checkpoint, SigningKey, signed
+from projections.receipts import Receipt
 from projections.sequencer import Sequencer
 from projections.tree import EntriesMissing, Tree
 
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 0.5
 _COMPARE_SECONDS: Final = 1.0
 _LAST_SECONDS_MAX: Final = 1.0
+_RECEIPT_POLL_SECONDS: Final = 0.05
 
 
 class TransparencyLog:
@@ -65,6 +67,22 @@ class TransparencyLog:
         if self._arrived_at is None:
             self._arrived_at = monotonic()
         self._news.set()
+
+    async def receipt(
+        self, stream_id: EventId, version: int, *, seconds_max: float
+    ) -> Receipt | None:
+        """What proves an entry, as soon as a checkpoint covers it; None when that takes longer.
+
+        Raises `ledger.database.DatabaseUnavailable` and `projections.tree.EntriesMissing`.
+        """
+        give_up_at = monotonic() + seconds_max
+        while (receipt := await self._tree.receipt(stream_id, version)) is None:
+            if monotonic() > give_up_at:
+                return None
+            # Whoever committed it may be another process, or one that is no more.
+            self.notice([stream_id])
+            await asyncio.sleep(_RECEIPT_POLL_SECONDS)
+        return receipt
 
     @property
     def lag_seconds(self) -> float:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.database import Connection, Pool, statement, translate_errors
+from ledger.values import EventId
 from projections.merkle import HASH_BYTES, consistency_ranges, inclusion_ranges, prove
+from projections.receipts import Receipt
 from projections.tiles import Place, grow, hash_in, places_for, right_edge, root_of_edge
 
 _LIMIT_TRANSACTION: Final = statement("ledger", "limit_transaction")
@@ -21,6 +23,7 @@ _PUT_TILES: Final = statement("projections", "put_tiles")
 _ADVANCE_TREE: Final = statement("projections", "advance_tree")
 _READ_PROGRESS: Final = statement("projections", "read_progress")
 _READ_TILES: Final = statement("projections", "read_tiles")
+_FIND_SEQ: Final = statement("projections", "find_seq")
 _READ_PREIMAGES: Final = statement("projections", "read_preimages")
 
 _ENTRIES_MAX: Final = 20_000
@@ -70,6 +73,23 @@ class Tree:
                 root = root_of_edge(size, {**edge, **changed})
                 await _finish(connection, size, changed, sign(size, root))
         return size
+
+    async def receipt(self, stream_id: EventId, version: int) -> Receipt | None:
+        """What proves an entry by the newest checkpoint; None while none covers it."""
+        found = await self._rows(_FIND_SEQ, stream_id, version)
+        progress = await self.progress()
+        if not found or progress.checkpoint is None or found[0][0] >= progress.size:
+            return None
+        seq = found[0][0]
+        preimages = await self._rows(_READ_PREIMAGES, seq, seq + 1)
+        if not preimages:
+            raise EntriesMissing(f"entry {seq} is not in the ledger")
+        return Receipt(
+            entry=preimages[0][0],
+            seq=seq,
+            proof=tuple(await self.inclusion(seq, progress.size)),
+            checkpoint=progress.checkpoint,
+        )
 
     async def inclusion(self, seq: int, size: int) -> list[bytes]:
         """The proof that entry ``seq`` is in the tree of ``size``; ValueError when it is not."""

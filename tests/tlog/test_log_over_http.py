@@ -9,12 +9,15 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from click.testing import CliRunner
 from log_client import LogClient, unpack
 from served import Api, Served, new_keys, served
 
+from api.cli import main
 from ledger import chain
 from projections.merkle import leaf_hash, root_of
 from projections.notes import VerifierKey
+from projections.receipts import Receipt
 
 if TYPE_CHECKING:
     from tests.conftest import RealServers
@@ -196,3 +199,31 @@ def test_the_ledger_is_for_auditors_and_the_log_for_everybody(api: Api, events: 
 
 def test_the_lag_is_a_metric(api: Api) -> None:
     assert "\nflashticket_log_lag_seconds " in api.nobody.get("/metrics").text
+
+
+def test_a_buyer_proves_a_booking_by_the_receipt_alone(
+    api: Api, log: LogClient, tmp_path: Path
+) -> None:
+    event_id, (user_id,) = api.add_event(), api.add_users(1)
+    booking = api.book(event_id, user_id).json()
+
+    answer = api.client.get(f"/v1/bookings/{booking['booking_id']}/receipt")
+
+    assert answer.status_code == 200, answer.text
+    receipt = Receipt.parse(answer.content)
+    assert receipt.verify([log.key]).size > receipt.seq
+    assert chain.entry_hash(receipt.entry).hex() == booking["entry"]["hash"]
+    file = tmp_path / "receipt"
+    file.write_bytes(answer.content)
+    ran = CliRunner().invoke(main, ["verify-receipt", str(file), "--key", str(log.key)])
+    assert ran.exit_code == 0, ran.output
+    assert booking["booking_id"] in ran.output
+
+
+def test_receipts_are_for_whoever_may_see_the_booking(api: Api, shop_database: str) -> None:
+    event_id, (user_id,) = api.add_event(), api.add_users(1)
+    path = f"/v1/bookings/{api.book(event_id, user_id).json()['booking_id']}/receipt"
+    with api.with_key(new_keys(shop_database)["client"]) as another:
+        assert another.get(path).status_code == 404
+    assert api.nobody.get(path).status_code == 401
+    assert api.auditor.get(path).status_code == 200
