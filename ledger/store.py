@@ -1,8 +1,11 @@
 """The ledger's tables: lock, load, append. Each function sends what it can in one round trip."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import psycopg
 
 from ledger import rows
 from ledger.arrays import TYPES, ColumnType, pack_columns
@@ -320,11 +323,18 @@ async def was_committed(
 ) -> bool:
     """Whether the transaction that appended ``recorded`` took place, once that can be told.
 
-    Waits for the stream row: while the lost transaction still runs on the server, it holds it.
+    Waits while the lost transaction still runs on the server: it holds the stream row, or the
+    place of a stream's first entry.
     """
-    async with connection.transaction():
+    async with connection.transaction(force_rollback=True):
         await connection.execute(_LIMIT_TRANSACTION, (str(lock_wait_ms), str(statement_ms_max)))
-        await connection.execute(_LOCK_STREAM, (recorded.stream_id,))
+        locking = await connection.execute(_LOCK_STREAM, (recorded.stream_id,))
+        if await locking.fetchone() is None:
+            # There is no row to wait for; who writes the same entry waits for the lost one's.
+            with suppress(psycopg.errors.UniqueViolation):
+                async with connection.transaction():
+                    await _write(connection, _APPEND_ENTRIES, [rows.entry_row(recorded)])
+                return False
         cursor = await connection.execute(
             _FIND_ENTRY, (recorded.stream_id, recorded.version), binary=True
         )
