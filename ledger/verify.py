@@ -143,7 +143,7 @@ def verify(
     entries = _counted(_read(connection, _READ_LEDGER), report, progress)
     for stream_id, stream_rows in groupby(entries, key=lambda row: row[0]):
         report.streams += 1
-        found = [(derived, derived.read(each.take(stream_id))) for derived, each in beside]
+        found = [(derived, each.take(stream_id)) for derived, each in beside]
         try:
             folded = fold(stream_id, stream_rows)
         except Broken as broken:
@@ -151,7 +151,7 @@ def verify(
             continue
         report.bookings += len(folded.state.bookings)
         report.tickets += folded.state.booked
-        differences = [_compare(folded, derived, actual) for derived, actual in found]
+        differences = [_compare(folded, derived, its_rows) for derived, its_rows in found]
         report.violations += [each for each in (*differences, also(folded)) if each is not None]
     for derived, each in beside:
         what = f"there is a {derived.what} of a stream without entries"
@@ -159,10 +159,14 @@ def verify(
     return report
 
 
-def _compare(folded: Stream, derived: _Derived, actual: Keyed) -> Violation | None:
+def _compare(folded: Stream, derived: _Derived, found: list[Row]) -> Violation | None:
     """The first difference between a projected table and the fold, as the rule it breaks."""
     expected = derived.expect(folded)
     stream_id, what = folded.stream_id, derived.what
+    try:
+        actual = derived.read(found)
+    except (LookupError, TypeError, ValueError) as error:
+        return Violation("L6", stream_id, None, f"a {what} cannot be read: {error}")
     for key, value in actual.items():
         if key not in expected:
             return Violation("L5", stream_id, None, f"{what} {key} is projected without entry")

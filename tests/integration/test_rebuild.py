@@ -6,26 +6,49 @@ from uuid import UUID
 import psycopg
 import pytest
 from box_office import register, sell, verified
+from psycopg import sql
 from redis import Redis
 from samples import BOB, book, cancel, resize, schedule, submit
 
+from ledger.commands import BookSeats, HoldSeats, JoinWaitingList
+from ledger.records import Category, Quota, SeatRow
 from ledger.replay import Broken
-from ledger.values import BookingId, EventId
+from ledger.values import BookingId, EventId, HoldId, WaitingId
 from projections.rebuild import rebuild
 
 EVENT: Final = EventId(UUID(int=0x20))
 FIRST: Final = BookingId(UUID(int=0x31))
 
-DERIVED: Final = ("streams", "bookings")
+DERIVED: Final = (
+    "streams",
+    "bookings",
+    "holds",
+    "waiting_list",
+    "seat_rows",
+    "seat_claims",
+    "allotments",
+)
 
 
 @pytest.fixture
 def sold(database: str) -> str:
-    """A database with two events and some of everything that can happen to a booking."""
+    """A database with two events and some of everything that leaves rows behind."""
     register(database)
+    seats = SeatRow("", "1", "front", ("A1", "A2", "A3"))
     sell(
         database,
-        submit(schedule(EventId(UUID(int=0x10)))),
+        submit(
+            schedule(
+                EventId(UUID(int=0x10)),
+                capacity=3,
+                categories=(Category("front", 500, 3),),
+                quotas=(Quota("all", 3, ("front",)),),
+                seat_rows=(seats,),
+            )
+        ),
+        submit(BookSeats(EventId(UUID(int=0x10)), BookingId(UUID(int=0x32)), BOB, 2)),
+        submit(HoldSeats(EventId(UUID(int=0x10)), HoldId(UUID(int=0x41)), BOB, 1)),
+        submit(JoinWaitingList(EventId(UUID(int=0x10)), WaitingId(UUID(int=0x51)), BOB, 1)),
         submit(schedule(EVENT, capacity=5, limit_per_user=4)),
         submit(book(2, event_id=EVENT, booking_id=FIRST), key="k"),
         submit(book(1, event_id=EVENT, user_id=BOB)),
@@ -40,8 +63,10 @@ def rows_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """All rows derived from the ledger."""
     with psycopg.connect(url) as connection:
         return {
-            "streams": connection.execute("SELECT * FROM streams ORDER BY 1, 2").fetchall(),
-            "bookings": connection.execute("SELECT * FROM bookings ORDER BY 1, 2").fetchall(),
+            table: connection.execute(
+                sql.SQL("SELECT * FROM {} ORDER BY 1, 2, 3").format(sql.Identifier(table))
+            ).fetchall()
+            for table in DERIVED
         }
 
 
@@ -59,7 +84,14 @@ def execute(url: str, statement: str) -> None:
         "UPDATE streams SET booked = 0",
         "UPDATE bookings SET status = 'cancelled'",
         "UPDATE bookings SET quantity = quantity + 1",
-        "TRUNCATE streams, bookings",
+        "UPDATE bookings SET seats = '[]'",
+        "DELETE FROM holds",
+        "UPDATE holds SET expires_at_us = 0",
+        "DELETE FROM waiting_list",
+        "DELETE FROM seat_rows",
+        "DELETE FROM seat_claims WHERE seat = 'A1'",
+        "UPDATE allotments SET taken = 0",
+        "TRUNCATE streams, bookings, holds, waiting_list, seat_rows, seat_claims, allotments",
     ],
 )
 def test_rows_that_were_damaged_are_as_they_were_after_a_rebuild(sold: str, damage: str) -> None:
@@ -69,6 +101,10 @@ def test_rows_that_were_damaged_are_as_they_were_after_a_rebuild(sold: str, dama
     assert rebuild(sold, None, lambda _: None) == 2
     assert verified(sold).violations == []
     assert rows_of(sold) == before
+
+
+def test_there_are_rows_in_every_table_to_be_rebuilt(sold: str) -> None:
+    assert all(rows_of(sold).values())
 
 
 def test_a_rebuild_of_what_is_whole_changes_nothing(sold: str) -> None:

@@ -19,7 +19,13 @@ TABLES = (
     "sequencer",
     "tiles",
     "tree",
+    "holds",
+    "waiting_list",
+    "seat_rows",
+    "seat_claims",
+    "allotments",
 )
+MAY_BE_DELETED = {"seat_claims"}  # a seat given back is claimed by nothing
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def test_the_application_cannot_lift_what_holds_it(sold: str, statement: str) ->
 @pytest.mark.parametrize(
     "statement",
     [
-        *map("DELETE FROM {}".format, TABLES),
+        *map("DELETE FROM {}".format, sorted({*TABLES} - MAY_BE_DELETED)),
         *map("TRUNCATE {} CASCADE".format, TABLES),
         "INSERT INTO migrations (name, checksum) VALUES ('', '')",
         "UPDATE migrations SET checksum = ''",
