@@ -23,6 +23,7 @@ from api.routes import (
     ledger,
     live,
     operations,
+    pages,
     receipts,
     tickets,
     tlog,
@@ -96,6 +97,7 @@ def create_app(
         ledger,
         tlog,
         operations,
+        pages,
     ):
         app.include_router(calls.router)
     return Door(app, settings)

@@ -56,8 +56,8 @@ async def seed(url: str, *, role: str | None, users: int, capacity: int) -> Seed
         publish=lambda *_: None,
     ) as writer:
         with translate_errors():
+            await directory.add_venue(writer.pool, venue)
             async with writer.pool.connection() as connection:
-                await directory.add_venue(connection, venue)
                 await directory.import_users(connection, each())
         command = ScheduleEvent(
             event_id=event_id,
@@ -113,8 +113,4 @@ def _pool(url: str, role: str | None) -> Pool:
 
 
 async def _store(pool: Pool, key: str, role: Role) -> None:
-    with translate_errors():
-        async with pool.connection() as connection:
-            await directory.add_key(
-                connection, directory.Key(ActorId(uuid7()), hash_of(key), role, now())
-            )
+    await directory.add_key(pool, directory.Key(ActorId(uuid7()), hash_of(key), role, now()))

@@ -110,6 +110,7 @@ class Combiner:
         self._unanswered = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._all_answered = asyncio.Event()
         self._common = Patience(limits.common_lock_wait_ms, limits.statement_ms_max)
         self._without_locked = Patience(
             limits.common_lock_wait_ms, limits.statement_ms_max, skip_locked=True
@@ -127,9 +128,13 @@ class Combiner:
         traceback: TracebackType | None,
     ) -> None:
         self._is_closing = True
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._unanswered:
+            await self._all_answered.wait()
         self._watch.cancel()
+        # What still runs has been answered "unknown": the database hangs, and so would we.
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def unanswered(self) -> int:
@@ -254,14 +259,18 @@ class Combiner:
             if not isinstance(outcome, Locked)
         ]
         since = max(pending.since for pending in batch)
-        self._observe([outcome for _, outcome in settled], since)
-        for pending, outcome in settled:
-            self._answer(pending, outcome)
+        try:
+            self._observe([outcome for _, outcome in settled], since)
+        finally:
+            for pending, outcome in settled:
+                self._answer(pending, outcome)
 
     def _answer(self, pending: _Pending, outcome: Outcome) -> None:
         if not pending.answer.done():
             self._unanswered -= 1
             pending.answer.set_result(outcome)
+            if self._is_closing and not self._unanswered:
+                self._all_answered.set()
 
     async def _watch_for_stalls(self) -> None:
         while True:

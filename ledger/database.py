@@ -4,20 +4,27 @@ No session state beyond the role: everything else is set per transaction, so tha
 come from a pool in transaction mode. Errors are told apart by SQLSTATE, never by message.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+T = TypeVar("T")
+
+Row = tuple[Any, ...]
+Connection = psycopg.AsyncConnection[Row]
 Pool = AsyncConnectionPool[Connection]
 
-CONNECT_SECONDS_MAX: Final = 1.0
+CONNECT_SECONDS_MAX: Final = 0.7
 """How long anything waits for a connection before it answers that the database is away."""
+
+ANSWER_SECONDS_MAX: Final = 1.5
+"""How long a query may take before who asked is told that the database does not answer."""
 
 _RECONNECT_SECONDS_MAX: Final = 0.5  # then the next request for a connection tries at once
 
@@ -74,6 +81,45 @@ def open_pool(url: str, *, role: str | None, size_max: int, name: str) -> Pool:
         name=name,
         open=False,
     )
+
+
+async def fetch(pool: Pool, query: bytes, *parameters: Any) -> list[Row]:
+    """What one statement returns on a connection of ``pool``.
+
+    Raises `DatabaseUnavailable` when it takes longer than `in_time` allows.
+    """
+    return await in_time(_fetch(pool, query, parameters))
+
+
+async def _fetch(pool: Pool, query: bytes, parameters: Sequence[Any]) -> list[Row]:
+    with translate_errors():
+        async with pool.connection() as connection:
+            cursor = await connection.execute(query, parameters, prepare=True, binary=True)
+            return await cursor.fetchall() if cursor.description else []
+
+
+async def in_time(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``; raises `DatabaseUnavailable` after `ANSWER_SECONDS_MAX` seconds.
+
+    The work goes on all the same: psycopg takes ten seconds to give up a query that a frozen
+    server has, and whoever asks is to be told within two.
+    """
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS_MAX)
+    if not done:
+        _abandoned.add(task)
+        task.add_done_callback(_forget)
+        raise DatabaseUnavailable("the database does not answer")
+    return task.result()
+
+
+_abandoned: Final[set[asyncio.Task[Any]]] = set()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()  # whatever it is, who asked was told long ago
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from ledger.database import Connection, Pool, statement, translate_errors
+from ledger.database import Connection, Pool, fetch, statement
 from ledger.values import ActorId, Instant, UserId, VenueId
 
 _INSERT_VENUE: Final = statement("ledger", "insert_venue")
@@ -41,14 +41,14 @@ class Key:
     created_at: Instant
 
 
-async def add_venue(connection: Connection, venue: Venue) -> None:
-    await connection.execute(
-        _INSERT_VENUE, (venue.venue_id, venue.name, venue.capacity, venue.created_at)
-    )
+async def add_venue(pool: Pool, venue: Venue) -> None:
+    """Add ``venue``; raises `DatabaseUnavailable`."""
+    await fetch(pool, _INSERT_VENUE, venue.venue_id, venue.name, venue.capacity, venue.created_at)
 
 
-async def add_user(connection: Connection, user: User) -> None:
-    await connection.execute(_INSERT_USER, (user.user_id, user.name, user.email, user.created_at))
+async def add_user(pool: Pool, user: User) -> None:
+    """Add ``user``; raises `DatabaseUnavailable`."""
+    await fetch(pool, _INSERT_USER, user.user_id, user.name, user.email, user.created_at)
 
 
 async def import_users(connection: Connection, users: AsyncIterator[User]) -> int:
@@ -65,13 +65,11 @@ async def import_users(connection: Connection, users: AsyncIterator[User]) -> in
     return count
 
 
-async def add_key(connection: Connection, key: Key) -> None:
-    await connection.execute(_INSERT_KEY, (key.key_id, key.key_hash, key.role, key.created_at))
+async def add_key(pool: Pool, key: Key) -> None:
+    """Add ``key``; raises `DatabaseUnavailable`."""
+    await fetch(pool, _INSERT_KEY, key.key_id, key.key_hash, key.role, key.created_at)
 
 
 async def list_keys(pool: Pool) -> dict[bytes, tuple[UUID, str]]:
     """Key id and role of every key, by the key's hash; raises `DatabaseUnavailable`."""
-    with translate_errors():
-        async with pool.connection() as connection:
-            cursor = await connection.execute(_LIST_KEYS, binary=True)
-            return {key_hash: (key_id, role) for key_hash, key_id, role in await cursor.fetchall()}
+    return {key_hash: (key_id, role) for key_hash, key_id, role in await fetch(pool, _LIST_KEYS)}

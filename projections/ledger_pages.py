@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
 
-from ledger.database import Pool, statement, translate_errors
+from ledger.database import Pool, fetch, statement
 from ledger.values import ActorId, EventId, Instant
 
 _READ_LEDGER_PAGE: Final = statement("projections", "read_ledger_page")
@@ -85,10 +85,7 @@ class LedgerPages:
             left = None if left is None else left - len(page)
 
     async def _entries(self, query: bytes, *parameters: Any) -> list[StoredEntry]:
-        with translate_errors():
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(query, parameters, prepare=True, binary=True)
-                return [StoredEntry.from_row(row) for row in await cursor.fetchall()]
+        return [StoredEntry.from_row(row) for row in await fetch(self._pool, query, *parameters)]
 
 
 def _page_size(left: int | None) -> int:

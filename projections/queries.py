@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ledger.batch import Head, Stream
-from ledger.database import Pool, statement, translate_errors
+from ledger.database import Pool, fetch, statement
 from ledger.directory import User, Venue
 from ledger.records import Booking, Category, Hold, Quota, SeatRow, Waiting
 from ledger.rows import Row, booking_from_row, hold_from_row, stream_from_row, waiting_from_row
@@ -157,7 +157,4 @@ class Queries:
         return [User(*row) for row in await self._rows(_LIST_USERS, after, limit)]
 
     async def _rows(self, query: bytes, *parameters: Any) -> list[Row]:
-        with translate_errors():
-            async with self.pool.connection() as connection:
-                cursor = await connection.execute(query, parameters, prepare=True, binary=True)
-                return await cursor.fetchall()
+        return await fetch(self.pool, query, *parameters)

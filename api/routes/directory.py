@@ -37,9 +37,7 @@ async def add_venue(
 ) -> bodies.Venue:
     """Add a venue, whose capacity bounds its events."""
     venue = directory.Venue(VenueId(uuid7()), body.name, body.capacity, now())
-    with translate_errors():
-        async with services.queries.pool.connection() as connection:
-            await directory.add_venue(connection, venue)
+    await directory.add_venue(services.queries.pool, venue)
     return venue_body(venue)
 
 
@@ -79,9 +77,7 @@ async def add_user(
 ) -> bodies.User:
     """Register a user. Name and address stay out of the ledger."""
     user = directory.User(UserId(uuid7()), body.name, body.email, now())
-    with translate_errors():
-        async with services.queries.pool.connection() as connection:
-            await directory.add_user(connection, user)
+    await directory.add_user(services.queries.pool, user)
     return user_body(user)
 
 

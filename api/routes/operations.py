@@ -1,6 +1,5 @@
 """For operators: alive, ready, metrics; and the page behind every problem's type."""
 
-import asyncio
 import os
 from typing import Any
 
@@ -11,13 +10,11 @@ from api import metrics
 from api.documents import problems
 from api.problems import KINDS, Problem
 from api.services import Services, services_of
-from ledger.database import DatabaseUnavailable, NotDurable, require_durable, translate_errors
+from ledger.database import NotDurable, in_time, require_durable, translate_errors
 from ledger.migrate import migrations
 from projections.cache import CacheAway
 
 router = APIRouter(tags=["operations"])
-
-_READY_SECONDS_MAX = 1.5
 
 
 @router.get("/healthz")
@@ -30,10 +27,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(services: Services = Depends(services_of)) -> dict[str, str]:
     """Whether bookings can be taken now. Redis away makes things slower, not unready."""
     try:
-        async with asyncio.timeout(_READY_SECONDS_MAX):
-            await _require_ready(services)
-    except (DatabaseUnavailable, TimeoutError) as error:
-        raise Problem("unavailable", "The database does not answer.") from error
+        await in_time(_require_ready(services))
     except NotDurable as error:
         raise Problem("unavailable", str(error)) from error
     return {"status": "ready", "database": "up", "redis": await _redis_state(services)}
