@@ -105,21 +105,21 @@ async def in_time(work: Coroutine[Any, Any, T]) -> T:
     server has, and whoever asks is to be told within two.
     """
     task = asyncio.create_task(work)
+    _running.add(task)
+    task.add_done_callback(_finish)
     done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS_MAX)
     if not done:
-        _abandoned.add(task)
-        task.add_done_callback(_forget)
         raise DatabaseUnavailable("the database does not answer")
     return task.result()
 
 
-_abandoned: Final[set[asyncio.Task[Any]]] = set()
+_running: Final[set[asyncio.Task[Any]]] = set()
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
-    _abandoned.discard(task)
+def _finish(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
     if not task.cancelled():
-        task.exception()  # whatever it is, who asked was told long ago
+        task.exception()  # who asked may be gone, or was told something else long ago
 
 
 @contextmanager
