@@ -102,6 +102,14 @@ def test_a_way_from_hold_to_door(
     assert buyer.send(calls.read_availability(event.event_id)).available == 5
 
 
+def test_a_hall_of_five_thousand_seats_is_scheduled_and_mapped(organizer: Client) -> None:
+    rows = [bodies.SeatRowIn(section="A", row=str(row), seats=50) for row in range(1, 101)]
+    venue = organizer.send(calls.add_venue("Arena", 5_000))
+    arena = organizer.send(calls.schedule_event(venue.venue_id, "Final", STARTS_AT, seats=rows))
+    seats = organizer.send(calls.read_seats(arena.event_id))
+    assert sum(len(row.seats) for row in seats.rows) == arena.capacity == 5_000
+
+
 def test_a_refusal_is_an_exception_with_its_code_and_fields(
     buyer: Client, event: bodies.Event, user: UUID
 ) -> None:
