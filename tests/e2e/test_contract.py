@@ -199,6 +199,32 @@ def test_a_cancelled_booking_frees_its_places_once(api: Api) -> None:
     assert api.book(event_id, user_id, 10).status_code == 201
 
 
+def test_the_largest_booking_there_can_be_is_made_and_cancelled(api: Api) -> None:
+    event_id, user_id = api.add_event(10_000), api.add_user()
+    booking = api.book(event_id, user_id, 10_000).json()
+    some = {"quantity": 9_999}
+    path = f"/v1/bookings/{booking['booking_id']}/cancel"
+    assert api.client.post(path, json=some).status_code == 200
+    assert api.cancel(booking["booking_id"]).json()["status"] == "cancelled"
+    assert api.availability(event_id)["available"] == 10_000
+
+
+def test_an_event_may_have_as_many_labelled_seats_as_its_body_can_name(api: Api) -> None:
+    labels = [f"B-{n}" for n in range(7_000)]
+    body = {
+        "venue_id": api.add_venue(7_000),
+        "name": "Show",
+        "starts_at": "2030-01-01T20:00:00Z",
+        "seats": labels,
+    }
+    added = api.organizer.post("/v1/events", json=body)
+    assert added.status_code == 201, added.text
+    assert added.json()["capacity"] == 7_000
+    order = {"event_id": added.json()["event_id"], "user_id": api.add_user()}
+    booked = api.client.post("/v1/bookings", json={**order, "seats": [labels[0], labels[-1]]})
+    assert booked.json()["seats"] == [labels[0], labels[-1]]
+
+
 def test_an_unknown_booking_cannot_be_read_or_cancelled(api: Api) -> None:
     unknown = str(uuid4())
     problem(api.client.get(f"/v1/bookings/{unknown}"), 404, "booking-not-found")
