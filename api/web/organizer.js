@@ -1,0 +1,2 @@
+import { start } from "./shell.js";
+start({ place: "Organizer", links: [], parts: { "": () => {} } });
