@@ -14,8 +14,17 @@ class Order:
     seats: tuple[str, ...]
 
     def fields(self) -> dict[str, Any]:
-        """What makes one order another, for the hash of the request."""
-        return {"quantity": self.quantity, "category": self.category, "seats": self.seats}
+        """What makes one order another, for the hash of the request.
+
+        What is not asked for is left out, so that an order which an earlier version knew keeps the
+        hash it had there: a key may be sent again after an upgrade.
+        """
+        asked: dict[str, Any] = {"quantity": self.quantity}
+        if self.category is not None:
+            asked["category"] = self.category
+        if self.seats:
+            asked["seats"] = self.seats
+        return asked
 
 
 def order_of(asked: OrderIn) -> Order:
