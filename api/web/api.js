@@ -34,8 +34,9 @@ function newKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function answer(method, path, { body, signal, once = false } = {}) {
-  const headers = {};
+/** The answer to a call; throws the `Problem` that it is. */
+export async function answer(method, path, { body, signal, once = false, headers: given = {} } = {}) {
+  const headers = { ...given };
   if (session.key) headers.Authorization = `Bearer ${session.key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method === "POST" && !once) headers["Idempotency-Key"] = newKey();

@@ -1,2 +1,159 @@
+// For auditors: what the ledger says, and whether it holds, checked in this browser.
+
+import { answer, every, session } from "./api.js";
+import { doing, field, h, notice, put } from "./dom.js";
+import { Check, hashOf, isSigned, parse, parseCheckpoint } from "./ledger.js";
 import { start } from "./shell.js";
-start({ place: "Organizer", links: [], parts: { "": () => {} } });
+import { count, many, shortTime } from "./words.js";
+
+const PAGE = 50;
+const NDJSON = { Accept: "application/x-ndjson" };
+
+async function showLedger(into, signal, eventId = "") {
+  requireKey();
+  const events = await every("/v1/events", signal);
+  const names = new Map(events.map((event) => [event.event_id, event.name]));
+  const stream = h("select", { onchange: () => { location.hash = stream.value ? `#/ledger/${stream.value}` : "#/"; } },
+    h("option", { value: "" }, "All events, in the order of the log"),
+    events.map((event) => h("option", { value: event.event_id, selected: event.event_id === eventId }, event.name)));
+  const kind = h("select", { onchange: show }, h("option", { value: "" }, "All kinds"));
+  const body = h("tbody", {});
+  const words = h("p", { class: "soft", role: "status" });
+  const place = h("div", {});
+  const more = h("button", { class: "quiet" }, "Show more");
+  const path = eventId ? `/v1/ledger/streams/${encodeURIComponent(eventId)}` : "/v1/ledger";
+  const entries = [];
+
+  async function read() {
+    const last = entries.at(-1);
+    const after = last === undefined ? "" : `&after=${eventId ? last.version : last.seq}`;
+    const text = await (await answer("GET", `${path}?limit=${PAGE}${after}`, { signal, headers: NDJSON })).text();
+    const page = text.split("\n").filter(Boolean).map(parse);
+    entries.push(...page);
+    more.hidden = page.length < PAGE;
+    const kinds = [...new Set(entries.map((entry) => entry.type))].sort();
+    const chosen = kind.value;
+    put(kind, h("option", { value: "" }, "All kinds"), kinds.map((each) => h("option", { value: each, selected: each === chosen }, each)));
+    show();
+  }
+  function show() {
+    const shown = entries.filter((entry) => !kind.value || entry.type === kind.value);
+    put(body, shown.map((entry) => entryRow(entry, names)));
+    words.textContent = `${many(shown.length, "entry", "entries")} shown${more.hidden ? "" : "; there are more"}.`;
+  }
+  more.addEventListener("click", doing(more, place, read));
+  await read();
+  put(into, h("h1", {}, "Ledger"),
+    h("div", { class: "card stack" },
+      h("div", { class: "fields" }, field("Event", stream), field("Kind", kind)),
+      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Entries" },
+        h("table", {}, h("thead", {}, h("tr", {}, ["No.", "Version", "Entry", "Event", "Recorded", "Hash"].map((text) => h("th", { scope: "col" }, text)))), body)),
+      words, place, h("div", { class: "buttons" }, more)));
+}
+
+function entryRow(entry, names) {
+  const checked = h("span", { role: "status" });
+  const details = h("details", {
+      ontoggle: async () => {
+        if (!details.open || checked.hasChildNodes()) return;
+        const isRight = (await hashOf(entry)) === entry.hash;
+        put(checked, h("span", { class: isRight ? "tag good" : "tag bad" }, isRight ? "hash is right" : "hash is wrong"));
+      },
+    },
+    h("summary", {}, entry.type),
+    h("dl", {}, [
+        ["Payload", h("code", {}, new TextDecoder().decode(entry.bytes))], ["Hash", h("code", {}, entry.hash)],
+        ["Hash before", h("code", {}, entry.prev_hash)], ["Recorded by", h("code", {}, entry.actor)], ["Checked here", checked],
+      ].flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));
+  return h("tr", {}, h("td", {}, entry.seq === null ? "soon" : count(entry.seq)), h("td", {}, count(entry.version)), h("td", { class: "entry" }, details),
+    h("td", {}, h("a", { href: `#/ledger/${entry.event_id}` }, names.get(entry.event_id) ?? entry.event_id)),
+    h("td", {}, entry.recorded_at ? shortTime(entry.recorded_at) : "no such time"), h("td", {}, h("code", {}, entry.hash.slice(0, 10), "…")));
+}
+
+async function showVerify(into, signal) {
+  requireKey();
+  const key = h("textarea", { rows: 2, spellcheck: "false", placeholder: "name+id+base64" });
+  const file = h("input", { type: "file", accept: ".ndjson,.jsonl,application/x-ndjson" });
+  const button = h("button", {}, "Verify the log");
+  const place = h("div", {});
+  const progress = h("progress", { max: 1, value: 0, "aria-label": "Entries checked" });
+  const steps = h("ul", { class: "steps", "aria-live": "polite" });
+  const result = h("section", { class: "card", "aria-label": "Result", hidden: true }, h("h2", {}, "Result"), progress, steps);
+
+  const step = (isGood, text) => steps.append(h("li", { class: isGood === null ? "notice" : isGood ? "notice good" : "notice bad" }, text));
+  function begin() { result.hidden = false; put(steps); progress.value = 0; }
+  function report(check) {
+    step(check.faults.length === 0, check.faults.length === 0
+      ? `${many(check.count, "entry", "entries")} of ${many(check.streams.size, "event", "events")}: every hash is right and every chain is whole.`
+      : `${many(check.faults.length, "fault", "faults")} in ${many(check.count, "entry", "entries")}.`);
+    for (const { what } of check.faults.slice(0, 20)) step(false, what);
+  }
+
+  const verifyLog = doing(button, place, async () => {
+    begin();
+    const text = await (await answer("GET", "/tlog/checkpoint", { signal })).text();
+    const checkpoint = parseCheckpoint(text);
+    if (checkpoint === null) return step(false, "The checkpoint is none.");
+    const check = new Check();
+    const response = await answer("GET", `/v1/ledger?limit=${checkpoint.size}`, { signal, headers: NDJSON });
+    for await (const entries of lines(response.body)) {
+      await check.take(entries);
+      progress.value = check.count / checkpoint.size;
+    }
+    report(check);
+    const root = await check.root();
+    step(check.count === checkpoint.size && root === checkpoint.root, root === checkpoint.root
+      ? `The tree over all ${count(checkpoint.size)} entries has the root that the checkpoint states.`
+      : "The tree over the entries has another root than the checkpoint states.");
+    const own = key.value.trim();
+    const keys = own || (await (await answer("GET", "/tlog/keys", { signal })).text());
+    const isGood = await isSigned(checkpoint, keys);
+    step(isGood && own ? true : isGood ? null : false, !isGood ? "No key given has signed the checkpoint."
+      : own ? "The checkpoint is signed with the key you gave."
+      : "The checkpoint is signed with the key that this server shows. To rely on it, paste the key you were given.");
+  });
+
+  file.addEventListener("change", async () => {
+    begin();
+    try {
+      const check = new Check();
+      for await (const entries of lines(file.files[0].stream())) await check.take(entries);
+      progress.value = 1;
+      report(check);
+    } catch (error) {
+      step(false, `This file can't be read: ${error.message}`);
+    }
+  });
+
+  put(into, h("h1", {}, "Verify in this browser"),
+    crypto.subtle ? null : notice("bad", "This browser only checks hashes on pages that come by https or from this machine."),
+    h("p", {}, "Your browser fetches every entry, computes all hashes, chains and the Merkle tree anew, and compares them with the signed checkpoint."),
+    h("div", { class: "stack" },
+      h("form", { class: "card", onsubmit: verifyLog }, field("The log’s public key (optional)", key), place, button),
+      h("section", { class: "card", "aria-label": "A file" }, h("h2", {}, "A file"), field("Entries as NDJSON", file, "As GET /v1/ledger answers them with Accept: application/x-ndjson. The file stays on your machine.")),
+      result));
+}
+
+/** Entries of a stream of bytes, some at a time. */
+async function* lines(stream) {
+  let rest = "";
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    const parts = (rest + (value ?? "")).split("\n");
+    rest = done ? "" : parts.pop();
+    const entries = parts.filter(Boolean).map(parse);
+    if (entries.length) yield entries;
+    if (done) return;
+  }
+}
+
+function requireKey() {
+  if (!session.key) throw Object.assign(new Error("This part is for auditors."), { code: "unauthenticated" });
+}
+
+start({
+  place: "Auditor",
+  links: [["#/", "Ledger"], ["#/verify", "Verify"]],
+  parts: { "": showLedger, ledger: showLedger, verify: showVerify },
+});
