@@ -59,6 +59,7 @@ _LOCK_FREE_STREAMS: Final = _sql("lock_free_streams")
 _LOCK_STREAM: Final = _sql("lock_stream")
 _FIND_STREAMS: Final = _sql("find_streams")
 _READ_CLOCK: Final = _sql("read_clock")
+_LOCK_KEYS: Final = _sql("lock_keys")
 _FIND_KEYS: Final = _sql("find_keys")
 _FIND_USERS: Final = _sql("find_users")
 _LOAD_BOOKINGS: Final = _sql("load_bookings")
@@ -182,6 +183,9 @@ async def lock_and_load(
             locking = await _fetch(connection, _LOCK_STREAM, stream_ids[0])
         else:
             locking = await _fetch(connection, _LOCK_STREAMS, stream_ids)
+        if needs.keys:
+            # The unique index holds a key to one use within a stream only (L4).
+            await _fetch(connection, _LOCK_KEYS, sorted({_bits(key) for key in needs.keys}))
         clock = await _fetch(connection, _READ_CLOCK)
         keys = await _fetch(connection, _FIND_KEYS, needs.keys) if needs.keys else None
         users = [user_id for _, user_id in needs.users]
@@ -346,6 +350,10 @@ async def find_due_streams(connection: Connection, limit: int) -> list[EventId]:
     """Streams that have something due, some of each kind; see `ledger.due`."""
     cursor = await _fetch(connection, _FIND_DUE_STREAMS, limit)
     return [EventId(stream_id) for (stream_id,) in await cursor.fetchall()]
+
+
+def _bits(key: bytes) -> int:
+    return int.from_bytes(key[:8], signed=True)
 
 
 async def _fetch(connection: Connection, query: bytes, *parameters: Any) -> Any:
