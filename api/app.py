@@ -7,12 +7,13 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from api.asgi import BODY_BYTES_MAX, too_large
 from api.documents import problems_as_served
-from api.door import Door
+from api.door import CLIENT_GONE, Door
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
 from api.routes import (
     bookings,
@@ -79,6 +80,7 @@ def create_app(
             StreamLocked: _answer_error,
             RequestValidationError: _answer_invalid,
             HTTPException: _answer_http,
+            ClientDisconnect: _answer_nobody,
             Exception: _answer_error,
         },
     )
@@ -123,6 +125,12 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         raise error
     headers = {"Allow": _methods_at(request)} if error.status_code == 405 else error.headers
     return _response(Problem(code, str(error.detail), headers=headers))
+
+
+async def _answer_nobody(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ClientDisconnect):
+        raise error
+    return Response(status_code=CLIENT_GONE)
 
 
 def _methods_at(request: Request) -> str:

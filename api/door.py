@@ -24,6 +24,9 @@ _log = logging.getLogger("flashticket.requests")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SLOW_SECONDS: Final = 1.0
+CLIENT_GONE: Final = 499
+"""The status, as nginx has it, of a request whose sender left: for the log, nobody is answered."""
+
 _BULK_PATHS: Final = frozenset({"/v1/users/import"})
 
 
@@ -80,7 +83,7 @@ class Door:
         try:
             await self._pass_on(scope, receive, send_with_id)
         except ConnectionResetError:
-            status = status or 499  # nobody is there to be answered
+            status = status or CLIENT_GONE
         except Exception as error:  # noqa: BLE001  every error gets its answer here
             failure = error
             if status == 0:
