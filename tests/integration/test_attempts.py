@@ -19,6 +19,13 @@ from ledger.records import Booking
 from ledger.values import BookingId, EventId
 
 
+@pytest.fixture(scope="module")
+def shared(module_database: str) -> str:
+    """A database with users, for tests that each have events of their own."""
+    register(module_database)
+    return module_database
+
+
 def entries_of(database: str, event_id: EventId) -> list[str]:
     with psycopg.connect(database) as connection:
         rows = connection.execute(
@@ -42,40 +49,39 @@ def through_a_cut_line(database: str, cut: Cut, *submissions: Submission) -> lis
 
 @pytest.mark.parametrize("cut", Cut, ids=lambda cut: cut.name.lower())
 def test_a_lost_connection_costs_nobody_a_booking_and_books_nothing_twice(
-    database: str, cut: Cut
+    shared: str, cut: Cut
 ) -> None:
-    register(database)
     event_id, other_id = new_event_id(), new_event_id()
     kept = book(event_id=event_id)
-    sell(database, submit(schedule(event_id)), submit(schedule(other_id)), submit(kept))
+    sell(shared, submit(schedule(event_id)), submit(schedule(other_id)), submit(kept))
 
     outcomes = through_a_cut_line(
-        database,
+        shared,
         cut,
-        submit(book(2, event_id=event_id), key="k"),
+        submit(book(2, event_id=event_id), key=str(event_id)),
         submit(book(3, event_id=other_id)),
         submit(cancel(kept.booking_id, event_id=event_id)),
     )
 
     assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
-    assert entries_of(database, event_id) == [
+    assert entries_of(shared, event_id) == [
         "EventScheduled",
         "SeatsBooked",
         "SeatsBooked",
         "BookingCancelled",
     ]
-    assert entries_of(database, other_id) == ["EventScheduled", "SeatsBooked"]
-    assert verified(database).violations == []
+    assert entries_of(shared, other_id) == ["EventScheduled", "SeatsBooked"]
+    assert verified(shared).violations == []
 
 
 @pytest.mark.parametrize(
     "cut", [Cut.BEFORE_COMMIT, Cut.AFTER_COMMIT], ids=lambda cut: cut.name.lower()
 )
-def test_an_event_whose_commit_was_lost_is_there_once(database: str, cut: Cut) -> None:
+def test_an_event_whose_commit_was_lost_is_there_once(shared: str, cut: Cut) -> None:
     event_id = new_event_id()
-    (outcome,) = through_a_cut_line(database, cut, submit(schedule(event_id)))
+    (outcome,) = through_a_cut_line(shared, cut, submit(schedule(event_id)))
     assert isinstance(outcome, Done)
-    assert entries_of(database, event_id) == ["EventScheduled"]
+    assert entries_of(shared, event_id) == ["EventScheduled"]
 
 
 @contextmanager
@@ -84,7 +90,7 @@ def commits_held_up(database: str) -> Iterator[Callable[[], None]]:
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(
             """
-            CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+            CREATE OR REPLACE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
                 PERFORM pg_advisory_xact_lock_shared(1);
                 RETURN NULL;
@@ -98,6 +104,7 @@ def commits_held_up(database: str) -> Iterator[Callable[[], None]]:
         )
         owner.execute("SELECT pg_advisory_lock(1)")
         yield lambda: owner.execute("SELECT pg_advisory_unlock(1)") and None
+        owner.execute("DROP TRIGGER wait_in_commit ON ledger")
 
 
 async def until_waiting(database: str, count: int) -> None:
@@ -119,20 +126,19 @@ async def until_waiting(database: str, count: int) -> None:
     ids="-then-".join,
 )
 def test_a_commit_that_is_still_under_way_is_waited_for_and_not_done_again(
-    database: str, kinds: list[str]
+    shared: str, kinds: list[str]
 ) -> None:
-    register(database)
     event_id, new_id = new_event_id(), new_event_id()
-    sell(database, submit(schedule(event_id)))
+    sell(shared, submit(schedule(event_id)))
     commands = {"booked": book(2, event_id=event_id), "scheduled": schedule(new_id)}
 
     async def run() -> list[Outcome | Locked]:
-        async with open_line(database) as line, open_app_pool(line.url) as pool:
-            with commits_held_up(database) as let_go:
+        async with open_line(shared) as line, open_app_pool(line.url) as pool:
+            with commits_held_up(shared) as let_go:
                 line.cut(Cut.DURING_COMMIT)
                 batch = [submit(commands[kind]) for kind in kinds]
                 running = asyncio.create_task(carry_out(pool, batch))
-                await until_waiting(database, 2)  # the lost one, and who asks what became of it
+                await until_waiting(shared, 2)  # the lost one, and who asks what became of it
                 assert not running.done()
                 let_go()
                 return await running
@@ -141,41 +147,39 @@ def test_a_commit_that_is_still_under_way_is_waited_for_and_not_done_again(
 
     assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
     booked = ["SeatsBooked"] if "booked" in kinds else []
-    assert entries_of(database, event_id) == ["EventScheduled", *booked]
-    assert entries_of(database, new_id) == ["EventScheduled"] * kinds.count("scheduled")
+    assert entries_of(shared, event_id) == ["EventScheduled", *booked]
+    assert entries_of(shared, new_id) == ["EventScheduled"] * kinds.count("scheduled")
 
 
-def test_where_nobody_can_be_asked_the_outcome_is_called_unknown(database: str) -> None:
-    register(database)
+def test_where_nobody_can_be_asked_the_outcome_is_called_unknown(shared: str) -> None:
     event_id = new_event_id()
-    sell(database, submit(schedule(event_id)))
+    sell(shared, submit(schedule(event_id)))
 
     async def run() -> None:
-        async with open_line(database) as line, open_app_pool(line.url, size=1) as pool:
+        async with open_line(shared) as line, open_app_pool(line.url, size=1) as pool:
             line.cut(Cut.AFTER_COMMIT, for_good=True)
             with pytest.raises(OutcomeUnknown):
                 await carry_out(pool, [submit(book(event_id=event_id))])
 
     asyncio.run(run())
-    assert entries_of(database, event_id) == ["EventScheduled", "SeatsBooked"]
+    assert entries_of(shared, event_id) == ["EventScheduled", "SeatsBooked"]
 
 
 def test_where_nothing_can_have_been_written_the_database_is_called_unavailable(
-    database: str,
+    shared: str,
 ) -> None:
-    register(database)
     event_id = new_event_id()
-    sell(database, submit(schedule(event_id)))
+    sell(shared, submit(schedule(event_id)))
 
     async def run() -> None:
-        async with open_line(database) as line, open_app_pool(line.url, size=1) as pool:
+        async with open_line(shared) as line, open_app_pool(line.url, size=1) as pool:
             line.cut(Cut.BEFORE_LOCK, for_good=True)
             with pytest.raises(DatabaseUnavailable) as caught:
                 await carry_out(pool, [submit(book(event_id=event_id))])
             assert not isinstance(caught.value, OutcomeUnknown)
 
     asyncio.run(run())
-    assert entries_of(database, event_id) == ["EventScheduled"]
+    assert entries_of(shared, event_id) == ["EventScheduled"]
 
 
 def plant_booking(database: str, booking_id: BookingId, event_id: EventId) -> None:

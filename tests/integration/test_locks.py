@@ -9,7 +9,8 @@ from time import monotonic
 import psycopg
 import pytest
 from box_office import APP, measure_nothing, register, sell, verified
-from racing import book_in_any_order, race
+from many_streams import book_in_any_order
+from racing import race
 from samples import book, new_event_id, schedule, submit
 
 from ledger.batch import Done, Failed

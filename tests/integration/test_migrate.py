@@ -17,15 +17,15 @@ from ledger.migrate import Migration, MigrationsChanged, migrate, migrations
 NAMES = [migration.name for migration in migrations()]
 
 
-def test_the_schema_is_the_one_checked_in(database: str) -> None:
+def test_the_schema_is_the_one_checked_in(schema: str) -> None:
     """A migration shows here what it changed; schema.py says how to renew the file."""
-    assert schema_of(database) == CHECKED_IN.read_text()
+    assert schema == CHECKED_IN.read_text()
 
 
-@pytest.fixture
-def schema(database: str) -> str:
+@pytest.fixture(scope="module")
+def schema(module_database: str) -> str:
     """What all migrations make of an empty database."""
-    return schema_of(database)
+    return schema_of(module_database)
 
 
 def test_a_second_run_finds_nothing_to_do(empty_database: str, schema: str) -> None:

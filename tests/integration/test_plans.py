@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import pytest
 
 from ledger.database import statement
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServers
 
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted([*ROOT.glob("ledger/sql/*.sql"), *ROOT.glob("projections/sql/*.sql")])
@@ -130,9 +133,13 @@ def full(module_database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@pytest.fixture
-def empty(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def empty(servers: "RealServers", migrated: str) -> Iterator[psycopg.Connection]:
+    """A connection to tables as they are when the first event is opened."""
+    with (
+        servers.fresh_database(migrated) as name,
+        psycopg.connect(servers.database_url(name), autocommit=True) as connection,
+    ):
         yield connection
 
 

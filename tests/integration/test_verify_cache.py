@@ -10,27 +10,34 @@ from redis import Redis
 from samples import EVENT, book, schedule, submit
 
 from api.embedded.ports import free_port
+from ledger.batch import Head
 from ledger.replay import Violation
 from ledger.verify import snapshot, verify
 from projections.cache import Cache, compare_cache
 
 
-@pytest.fixture
-def sold(database: str, redis_url: str) -> str:
-    """A database with an event at version 2, whose head Redis has."""
-    register(database)
-    sell(database, submit(schedule(capacity=10)))
-    (outcome,) = sell(database, submit(book(3)))
+@pytest.fixture(scope="module")
+def head(module_database: str) -> Head:
+    """The head of the only event, at version 2."""
+    register(module_database)
+    sell(module_database, submit(schedule(capacity=10)))
+    (outcome,) = sell(module_database, submit(book(3)))
     (part,) = outcome.parts
+    return part.head
+
+
+@pytest.fixture
+def sold(module_database: str, redis_url: str, head: Head) -> str:
+    """A database with an event at version 2, whose head Redis has."""
 
     async def publish() -> None:
         cache = Cache(redis_url, fresh_ms=600_000)
         now, _ = await cache.get([])
-        await cache.put({EVENT: part.head}, now)
+        await cache.put({EVENT: head}, now)
         await cache.close()
 
     asyncio.run(publish())
-    return database
+    return module_database
 
 
 def violations(database: str, redis_url: str | None) -> list[Violation]:
