@@ -78,10 +78,9 @@ class RightEdge:
         self.size = 0
         self._by_height: dict[int, bytes] = {}
 
-    def append(self, hashes: Sequence[bytes]) -> None:
-        """Add leaves with these hashes."""
-        self.size += len(hashes)
-        height = 0
+    def append(self, hashes: Sequence[bytes], *, height: int = 0) -> None:
+        """Add leaves with these hashes, or perfect subtrees of a height to a multiple of theirs."""
+        self.size += len(hashes) << height
         while hashes:
             waiting = self._by_height.pop(height, None)
             if waiting is not None:
@@ -90,6 +89,12 @@ class RightEdge:
                 self._by_height[height] = hashes[-1]
             hashes = parents(hashes)
             height += 1
+
+    def copy(self) -> "RightEdge":
+        """The same tree, to grow in another way."""
+        another = RightEdge()
+        another.size, another._by_height = self.size, dict(self._by_height)
+        return another
 
     def root(self) -> bytes:
         """The root of the tree as it stands."""

@@ -1,0 +1,502 @@
+"""Verify an export with nothing but the file: chain, tree, signature and the rules L1 to L4.
+
+Streams are independent, so their frames are shared out among processes. What holds them together is
+the tree: each process sorts its leaf hashes into ranges of the sequence, in files of its own, and
+range after range is then hashed up to the root. So memory is bounded by the largest stream.
+"""
+
+import base64
+import gc
+import multiprocessing
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from projections import export_format
+from projections.export_format import COLUMNS, ExportInvalid, Frame, Kind
+from projections.lean_scan import NO_LEAF, Finding, Scan
+from projections.merkle import HASH_BYTES, RightEdge, root_of
+from projections.notes import Checkpoint, Note, NoteInvalid, VerifierKey, open_checkpoint
+from projections.tiles import split
+
+RANGE: Final = 1 << 16
+"""Leaves that are sorted and hashed at a time; a power of two."""
+
+_RANGE_HEIGHT: Final = 16
+_JOB_BYTES_MIN: Final = 4 << 20
+_ALONE_BYTES_MAX: Final = 16 << 20  # less is done before other processes have started
+_FINDINGS_MAX: Final = 1_000
+_SEQ_BYTES: Final = 8
+
+Progress = Callable[[int], None]
+"""Is told how many more entries have been verified."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a file is and what is wrong with it; nothing is when ``findings`` is empty."""
+
+    origin: str
+    size: int
+    entries: int = 0
+    streams: int = 0
+    signed_by: tuple[str, ...] = ()
+    is_key_from_file: bool = False
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Leaf hashes of one range, unsorted: numbers, then hashes, at a place in a file."""
+
+    path: str
+    offset: int
+    count: int
+
+
+@dataclass(slots=True)
+class _Part:
+    """What a pass over some streams gives back; leaf hashes stay in its file."""
+
+    entries: int
+    streams: int
+    first_stream_id: str | None
+    last_stream_id: str | None
+    findings: list[Finding]
+    pieces: dict[int, _Piece]
+    end: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The leaves of a range: its root if it is full, itself if it is the last or asked for."""
+
+    root: bytes | None
+    hashes: bytes | None
+    missing: tuple[int, ...]
+    doubled: tuple[int, ...]
+
+
+def verify_export(
+    path: Path,
+    *,
+    keys: Sequence[VerifierKey] = (),
+    previous: bytes | None = None,
+    processes: int = 1,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Check all of an export; with ``previous``, an older checkpoint, that nothing before changed.
+
+    Without ``keys`` the signatures are held against the keys in the file itself, which shows that
+    it is whole but not whose it is. Raises `ExportInvalid` for what is no export at all, and
+    OSError.
+    """
+    header = _header(path)
+    trusted = list(keys) or [VerifierKey.parse(key) for key in header.keys]
+    report = Report(origin="", size=header.size, is_key_from_file=not keys)
+    checkpoint = _signed(header.checkpoint.encode(), trusted, "checkpoint", report)
+    older = None if previous is None else _signed(previous, trusted, "older checkpoint", report)
+    if checkpoint is None:
+        return report
+    report.origin = checkpoint.origin
+    if checkpoint.size != header.size:
+        what = f"the header says {header.size} entries, the checkpoint {checkpoint.size}"
+        report.findings.append(Finding("format", what))
+    if older is not None and older.size > checkpoint.size:
+        what = (
+            f"the older checkpoint has {older.size} entries, this one {checkpoint.size}: "
+            f"entries from number {checkpoint.size} on were cut off"
+        )
+        report.findings.append(Finding("consistency", what, seq=checkpoint.size))
+        older = None
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flashticket-verify-"))
+        executor = _executor(path, processes)
+        if executor is not None:
+            stack.enter_context(executor)
+        parts = list(_parts(path, checkpoint.size, folder, executor, progress))
+        _sum_up(report, parts)
+        _check_tree(report, path, checkpoint, older, parts, executor)
+    report.findings = _sorted(report.findings)[:_FINDINGS_MAX]
+    return report
+
+
+def _signed(note: bytes, keys: list[VerifierKey], which: str, report: Report) -> Checkpoint | None:
+    try:
+        checkpoint = open_checkpoint(note, keys)
+        signed_by = Note.parse(note).verified_by(keys)
+    except NoteInvalid as error:
+        report.findings.append(Finding("signature", f"the {which} is not valid: {error}"))
+        return None
+    report.signed_by = report.signed_by or tuple(map(str, signed_by))
+    return checkpoint
+
+
+# The first pass: streams.
+
+
+def _executor(path: Path, processes: int) -> Executor | None:
+    if processes == 1 or path.stat().st_size < _ALONE_BYTES_MAX:
+        return None
+    if not export_format.has_index(path):
+        return None
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _parts(
+    path: Path, size: int, folder: str, executor: Executor | None, progress: Progress
+) -> Iterator[_Part]:
+    if not export_format.has_index(path):
+        blocks = _without_first_line(export_format.read_whole(path))
+        yield _scan(blocks, size, f"{folder}/leaves", progress)
+        return
+    jobs = [(path, job, size, f"{folder}/leaves-{n}") for n, job in enumerate(_jobs(_frames(path)))]
+    if executor is None:
+        for job in jobs:
+            yield _scan_frames(job, progress)
+    else:
+        for part in executor.map(_scan_frames, jobs):
+            progress(part.entries)
+            yield part
+
+
+def _frames(path: Path) -> list[Frame]:
+    with path.open("rb") as file:
+        return [each for each in export_format.frames(file) if each.kind is not Kind.HEADER]
+
+
+def _jobs(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    """Frames to be read by one process: streams are whole in a job, and tiles in none."""
+    job: list[Frame] = []
+    for frame in frames:
+        if frame.kind is Kind.TILES:
+            continue
+        is_long = sum(each.length for each in job) >= _JOB_BYTES_MIN
+        if is_long and (frame.begins_stream or frame.kind is Kind.END):
+            yield job
+            job = []
+        job.append(frame)
+    if job:
+        yield job
+
+
+def _scan_frames(
+    job: tuple[Path, list[Frame], int, str], progress: Progress = lambda _: None
+) -> _Part:
+    path, frames, size, leaves_path = job
+    with path.open("rb") as file:
+        blocks = (export_format.read_frame(file, frame) for frame in frames)
+        return _scan(blocks, size, leaves_path, progress)
+
+
+def _scan(blocks: Iterable[bytes], size: int, leaves_path: str, progress: Progress) -> _Part:
+    # Nothing here is cyclic, and there is much of it: the collector would only look at it all.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        scan = Scan(size)
+        sorter = _Sorter(leaves_path)
+        told = 0
+        for block in blocks:
+            scan.feed(block)
+            scanned = scan.scanned
+            sorter.take(scanned.seqs, scanned.leaves)
+            progress(scanned.entries - told)
+            told = scanned.entries
+        return _Part(
+            entries=scanned.entries,
+            streams=scanned.streams,
+            first_stream_id=scanned.first_stream_id,
+            last_stream_id=scanned.last_stream_id,
+            findings=scanned.findings[:_FINDINGS_MAX],
+            pieces=sorter.write(),
+            end=scanned.end,
+        )
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Sorter:
+    """Puts leaf hashes into ranges of the sequence."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._seqs: dict[int, array[int]] = {}
+        self._leaves: dict[int, bytearray] = {}
+
+    def take(self, seqs: list[int], leaves: list[bytes]) -> None:
+        """Take over and empty both lists."""
+        if seqs:
+            first = min(seqs) // RANGE
+            if max(seqs) // RANGE == first:
+                self._put(first, seqs, b"".join(leaves))
+            else:
+                for seq, leaf in zip(seqs, leaves, strict=True):
+                    self._put(seq // RANGE, (seq,), leaf)
+        seqs.clear()
+        leaves.clear()
+
+    def _put(self, which: int, seqs: Sequence[int], leaves: bytes) -> None:
+        if which not in self._seqs:
+            self._seqs[which] = array("Q")
+            self._leaves[which] = bytearray()
+        self._seqs[which].extend(seqs)
+        self._leaves[which] += leaves
+
+    def write(self) -> dict[int, _Piece]:
+        """Where in the file each range's leaf hashes now are."""
+        pieces = {}
+        with Path(self._path).open("wb") as file:
+            for which, seqs in self._seqs.items():
+                pieces[which] = _Piece(self._path, file.tell(), len(seqs))
+                file.write(seqs.tobytes() + self._leaves[which])
+        return pieces
+
+
+def _sum_up(report: Report, parts: Sequence[_Part]) -> None:
+    last, end = "", None
+    for part in parts:
+        report.entries += part.entries
+        report.streams += part.streams
+        report.findings += part.findings
+        if part.first_stream_id is not None:
+            if part.first_stream_id <= last:
+                what = "the streams are not in the order of their ids"
+                report.findings.append(Finding("format", what, part.first_stream_id))
+            last = part.last_stream_id or last
+        end = part.end or end
+    if end is None:
+        report.findings.append(Finding("format", "the file was cut off: its end is not there"))
+    elif end != (report.entries, report.streams):
+        what = f"the file says it has {end[0]} entries and {end[1]} streams"
+        report.findings.append(Finding("format", what))
+
+
+# The second pass: the tree.
+
+
+def _check_tree(
+    report: Report,
+    path: Path,
+    checkpoint: Checkpoint,
+    older: Checkpoint | None,
+    parts: Sequence[_Part],
+    executor: Executor | None,
+) -> None:
+    edge, older_root, missing = RightEdge(), None, False
+    older_at = None if older is None else divmod(older.size, RANGE)
+    for which, leaves in enumerate(_ranges(checkpoint.size, older, parts, executor)):
+        report.findings += _gaps(leaves)
+        missing = missing or bool(leaves.missing)
+        if older_at is not None and older_at[0] == which:
+            older_root = _root_within(edge, leaves, older_at[1])
+        if leaves.root is not None:
+            edge.append([leaves.root], height=_RANGE_HEIGHT)
+        else:
+            edge.append(split(leaves.hashes or b""))
+    if older_at is not None and older_root is None:
+        older_root = edge.root()  # of the very same size
+    is_right = edge.root() == checkpoint.root
+    is_consistent = older is None or older_root == older.root
+    if (not is_right or not is_consistent) and not missing:
+        report.findings += _locate(path, checkpoint, older, is_right, is_consistent, parts)
+
+
+def _ranges(
+    size: int, older: Checkpoint | None, parts: Sequence[_Part], executor: Executor | None
+) -> Iterator[_Range]:
+    asked = -1 if older is None else older.size // RANGE
+    jobs = [
+        (
+            which,
+            min(RANGE, size - which * RANGE),
+            which == asked,
+            [part.pieces[which] for part in parts if which in part.pieces],
+        )
+        for which in range(-(-size // RANGE))
+    ]
+    return map(_hash_range, jobs) if executor is None else executor.map(_hash_range, jobs)
+
+
+def _hash_range(job: tuple[int, int, bool, list[_Piece]]) -> _Range:
+    which, width, is_asked, pieces = job
+    by_seq: dict[int, bytes] = {}
+    doubled: list[int] = []
+    for seqs, leaves in map(_read_piece, pieces):
+        before = len(by_seq)
+        fresh = dict(zip(seqs, leaves, strict=True))
+        doubled += fresh.keys() & by_seq.keys()
+        by_seq |= fresh
+        if len(by_seq) - before != len(seqs):
+            doubled += [seq for seq in fresh if seqs.count(seq) > 1]
+    first = which * RANGE
+    missing = [seq for seq in range(first, first + width) if seq not in by_seq]
+    hashes = [by_seq.get(seq, NO_LEAF) for seq in range(first, first + width)]
+    is_full = width == RANGE
+    return _Range(
+        root=root_of(hashes) if is_full else None,
+        hashes=b"".join(hashes) if is_asked or not is_full else None,
+        missing=tuple(missing),
+        doubled=tuple(sorted(set(doubled))),
+    )
+
+
+def _read_piece(piece: _Piece) -> tuple["array[int]", list[bytes]]:
+    with Path(piece.path).open("rb") as file:
+        file.seek(piece.offset)
+        seqs = array("Q", file.read(piece.count * _SEQ_BYTES))
+        return seqs, split(file.read(piece.count * HASH_BYTES))
+
+
+def _root_within(edge: RightEdge, leaves: _Range, count: int) -> bytes:
+    """The root of the tree that ends ``count`` leaves into a range."""
+    shorter = edge.copy()
+    shorter.append(split(leaves.hashes or b"")[:count])
+    return shorter.root()
+
+
+def _gaps(leaves: _Range) -> Iterator[Finding]:
+    for first, last in _runs(leaves.missing):
+        which = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+        yield Finding("tree", f"{which} missing", seq=first)
+    for seq in leaves.doubled:
+        yield Finding("tree", f"the number {seq} is given twice", seq=seq)
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    first = last = None
+    for number in numbers:
+        if first is None or last is None:
+            first = number
+        elif number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
+
+
+# When the tree is another: where. The tiles in the file are those that were published.
+
+
+def _locate(
+    path: Path,
+    checkpoint: Checkpoint,
+    older: Checkpoint | None,
+    is_right: bool,
+    is_consistent: bool,
+    parts: Sequence[_Part],
+) -> list[Finding]:
+    published = _published_leaves(path)
+    findings = []
+    for stated, holds, rule, which in (
+        (checkpoint, is_right, "tree", "checkpoint"),
+        (older, is_consistent, "consistency", "older checkpoint"),
+    ):
+        if holds or stated is None:
+            continue
+        seq = None
+        what = f"the entries are not those that the {which} was signed for"
+        if _root_of_first(published, stated.size) == stated.root:
+            seq = _first_difference(published, stated.size, parts)
+        if seq is None:
+            what += ", nor are the published tiles: one of the first"
+            findings.append(Finding(rule, f"{what} {stated.size}"))
+        else:
+            stream_id, version = _entry_at(path, seq)
+            findings.append(Finding(rule, what, stream_id, version, seq))
+    return findings
+
+
+def _published_leaves(path: Path) -> list[bytes]:
+    leaves: list[bytes] = []
+    for line in _lines(path, Kind.TILES):
+        if type(line) is dict and "tile" in line:
+            leaves += split(base64.b64decode(line["hashes"]))
+    return leaves
+
+
+def _root_of_first(leaves: list[bytes], size: int) -> bytes | None:
+    return root_of(leaves[:size]) if len(leaves) >= size else None
+
+
+def _first_difference(published: list[bytes], size: int, parts: Sequence[_Part]) -> int | None:
+    for which in range(-(-size // RANGE)):
+        pieces = [part.pieces[which] for part in parts if which in part.pieces]
+        first, width = which * RANGE, min(RANGE, size - which * RANGE)
+        hashes = split(_hash_range((which, width, True, pieces)).hashes or b"")
+        for seq, (ours, theirs) in enumerate(zip(hashes, published[first:], strict=False), first):
+            if ours != theirs:
+                return seq
+    return None
+
+
+def _entry_at(path: Path, seq: int) -> tuple[str | None, int | None]:
+    stream_id = None
+    for line in _lines(path, Kind.ENTRIES):
+        if type(line) is dict:
+            stream_id = line.get("stream", stream_id)
+        elif type(line) is list and line[1:2] == [seq]:
+            return stream_id, line[0]
+    return None, None
+
+
+# The file.
+
+
+def _header(path: Path) -> export_format.Header:
+    """The first line; raises `ExportInvalid`."""
+    first = next(export_format.read_whole(path), b"").split(b"\n", 1)[0]
+    try:
+        fields = orjson.loads(first)
+        if fields["format"] != export_format.FORMAT:
+            raise ExportInvalid(f"the format is {fields['format']!r}, not {export_format.FORMAT}")
+        if set(fields) != export_format.HEADER_FIELDS or fields["columns"] != list(COLUMNS):
+            raise ExportInvalid("the header is not that of an export")
+        keys = tuple(str(VerifierKey.parse(key)) for key in fields["keys"])
+        header = export_format.Header(int(fields["size"]), str(fields["checkpoint"]), keys)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ExportInvalid("the file does not begin with the header of an export") from error
+    except NoteInvalid as error:
+        raise ExportInvalid(f"the header has a key that is none: {error}") from error
+    return header
+
+
+def _without_first_line(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    yield next(blocks, b"").split(b"\n", 1)[-1]
+    yield from blocks
+
+
+def _lines(path: Path, kind: Kind) -> Iterator[Any]:
+    """The lines of one kind, as JSON, for when time does not matter any more."""
+    if export_format.has_index(path):
+        with path.open("rb") as file:
+            frames = [frame for frame in export_format.frames(file) if frame.kind is kind]
+            for frame in frames:
+                yield from _parsed(export_format.read_frame(file, frame))
+    else:
+        for block in export_format.read_whole(path):
+            yield from _parsed(block)
+
+
+def _parsed(block: bytes) -> Iterator[Any]:
+    for line in block.split(b"\n")[:-1]:
+        try:
+            yield orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    """In the order of the sequence, what has no place last."""
+    return sorted(
+        findings, key=lambda each: (each.seq is None, each.seq or 0, each.version or 0, each.rule)
+    )
