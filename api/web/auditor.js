@@ -129,7 +129,7 @@ async function showVerify(into, signal) {
     crypto.subtle ? null : notice("bad", "This browser only checks hashes on pages that come by https or from this machine."),
     h("p", {}, "Your browser fetches every entry, computes all hashes, chains and the Merkle tree anew, and compares them with the signed checkpoint."),
     h("div", { class: "stack" },
-      h("form", { class: "card", onsubmit: verifyLog }, field("The log’s public key (optional)", key), place, button),
+      h("form", { class: "card", onsubmit: verifyLog }, field("Public key of the log (optional)", key), place, button),
       h("section", { class: "card", "aria-label": "A file" }, h("h2", {}, "A file"), field("Entries as NDJSON", file, "As GET /v1/ledger answers them with Accept: application/x-ndjson. The file stays on your machine.")),
       result));
 }
