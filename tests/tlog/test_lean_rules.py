@@ -50,7 +50,7 @@ def replay_verdict(stream_id: EventId, rows: list[Row]) -> tuple[int, str] | Any
         return fold(stream_id, rows).state
     except Broken as broken:
         return broken.violation.version or 0, broken.violation.rule
-    except IndexError:  # of a booking with fewer seats than places, when such are cancelled
+    except (IndexError, KeyError):  # seats that there are not, or fewer of them than places
         return rows[-1][1], "L2"
 
 
