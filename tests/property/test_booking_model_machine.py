@@ -216,7 +216,7 @@ layouts = st.sampled_from(
         (SeatRow("", "C", FRONT, ("C1", "C2", "C3")),),
     ]
 )
-limits = st.sampled_from([None, None, None, 2, 3, 4, 5])
+limits = st.sampled_from([None, None, 1, 2, 2, 3, 4])
 quantities = st.sampled_from([1, 1, 1, 2, 2, 3])
 
 
