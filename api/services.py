@@ -14,6 +14,7 @@ from api import metrics
 from api.keys import KeyRing
 from api.live import Live
 from api.problems import Problem, problem_of, problem_of_error
+from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
@@ -47,6 +48,7 @@ class Services:
     log_keys: LogKeys
     availability: Availability
     live: Live
+    seat_maps: SeatMaps
     cache: Cache | None
     keys: KeyRing
     ticket_key: Ed25519PrivateKey | None
@@ -155,6 +157,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             log_keys=log_keys,
             availability=availability,
             live=live,
+            seat_maps=SeatMaps(queries.seats),
             cache=cache,
             keys=keys,
             ticket_key=_ticket_key(settings),

@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
@@ -17,9 +17,10 @@ from api.offers import offer_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routing import LeanRoute
+from api.seat_maps import RenderedMap
 from api.services import Services, services_of
 from api.times import instant_of
-from api.views import availability_fields, category_counts_body, event_body, seat_map_body
+from api.views import availability_fields, category_counts_body, event_body
 from ledger.commands import (
     CancelEvent,
     ChangeCapacity,
@@ -147,14 +148,27 @@ async def cancel_event(
     return await _change(services, principal, CancelEvent(EventId(event_id)))
 
 
-@router.get("/{event_id}/seats", responses=problems("event-not-found"))
-async def read_seats(event_id: UUID, services: Services = Depends(services_of)) -> bodies.SeatMap:
+@router.get(
+    "/{event_id}/seats",
+    response_model=bodies.SeatMap,
+    responses={
+        **problems("event-not-found"),
+        304: {"description": "The version named by If-None-Match is still the latest"},
+    },
+)
+async def read_seats(
+    event_id: UUID, request: Request, services: Services = Depends(services_of)
+) -> Response:
     """All labelled seats and which are free, best row first."""
-    seats = await services.queries.seats(EventId(event_id))
-    if not seats.rows:
+    seats = await services.seat_maps.get(EventId(event_id))
+    if seats is None:
         event = await _event(services, EventId(event_id))
-        return bodies.SeatMap(event_id=event_id, rows=[], version=event.version, as_of=event.as_of)
-    return seat_map_body(EventId(event_id), seats)
+        none = bodies.SeatMap(event_id=event_id, rows=[], version=event.version, as_of=event.as_of)
+        seats = RenderedMap(event.version, none.model_dump_json().encode())
+    headers = {"ETag": f'"{seats.version}"', "Cache-Control": "no-cache"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(seats.body, headers=headers, media_type="application/json")
 
 
 @router.get("/{event_id}/categories", responses=problems("event-not-found"))

@@ -80,24 +80,41 @@ export async function every(path, signal) {
   }
 }
 
-/** Tells newer counts of an event until the signal; `onState` learns whether the feed is open. */
+/**
+ * Tells newer counts of an event until the signal; `onState` learns whether the feed is open.
+ * A tab that nobody sees has none: browsers open six connections to a server at most, for all tabs.
+ */
 export function watch(eventId, signal, onCounts, onState) {
-  const feed = new EventSource(`/v1/events/${eventId}/live`);
   let version = 0;
+  let feed = null;
   let again = null;
-  feed.onopen = () => onState(true);
-  feed.onmessage = (message) => {
-    const counts = JSON.parse(message.data);
-    if (counts.version > version) {
-      version = counts.version;
-      onCounts(counts);
-    }
-  };
-  feed.onerror = () => {
-    onState(false);
-    // A refused feed, for one because too many listen, is given up by the browser.
-    if (feed.readyState === EventSource.CLOSED && again === null && !signal.aborted)
-      again = setTimeout(() => watch(eventId, signal, onCounts, onState), 2000 + Math.random() * 3000);
-  };
-  signal.addEventListener("abort", () => { feed.close(); clearTimeout(again); });
+  function open() {
+    clearTimeout(again);
+    if (feed !== null || document.hidden || signal.aborted) return;
+    feed = new EventSource(`/v1/events/${eventId}/live`);
+    feed.onopen = () => onState(true);
+    feed.onmessage = (message) => {
+      const counts = JSON.parse(message.data);
+      if (counts.version > version) {
+        version = counts.version;
+        onCounts(counts);
+      }
+    };
+    feed.onerror = () => {
+      onState(false);
+      // A refused feed, for one because too many listen, is given up by the browser.
+      if (feed?.readyState === EventSource.CLOSED) {
+        close();
+        again = setTimeout(open, 2000 + Math.random() * 3000);
+      }
+    };
+  }
+  function close() {
+    clearTimeout(again);
+    feed?.close();
+    feed = null;
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()), { signal });
+  signal.addEventListener("abort", close);
+  open();
 }
