@@ -28,6 +28,7 @@ from ledger.values import EventId
 _log = logging.getLogger(__name__)
 
 _STALL_CHECK_SECONDS = 0.1
+_LOCK_WAIT_MS_MIN = 20
 
 
 class Overloaded(Exception):
@@ -115,7 +116,8 @@ class Combiner:
         self._without_locked = Patience(
             limits.common_lock_wait_ms, limits.statement_ms_max, skip_locked=True
         )
-        self._alone = Patience(limits.aside_lock_wait_ms, limits.statement_ms_max)
+        # Short of a stall, so that whoever can't be served is told that nothing was done.
+        self._seconds_to_lock = limits.stall_seconds_max - _STALL_CHECK_SECONDS
 
     async def __aenter__(self) -> Self:
         self._watch = asyncio.create_task(self._watch_for_stalls())
@@ -218,26 +220,43 @@ class Combiner:
     async def _run_aside(self, stream_id: EventId, aside: _Aside) -> None:
         async with self._aside_slots:
             is_free = False
-            while aside.queue:
-                batch = [p for p in aside.queue if not p.answer.done()]
-                batch, rest = (
-                    batch[: self._limits.batch_size_max],
-                    batch[self._limits.batch_size_max :],
-                )
-                aside.queue = deque(rest)
-                if not batch:
-                    break
+            while batch := self._take_aside(aside):
+                oldest = min(pending.since for pending in batch)
+                self._running[id(batch)] = (oldest, batch)
                 try:
-                    outcomes = await self._attempt(batch, self._alone)
-                    is_free = True
+                    outcomes = await self._attempt(batch, self._patience_since(oldest))
                 except StreamLocked as error:
-                    outcomes = [Failed(error)] * len(batch)
                     is_free = False
-                self._settle(batch, outcomes)
+                    self._answer_late(batch, error)
+                    aside.queue.extendleft(reversed(batch))
+                else:
+                    is_free = True
+                    self._settle(batch, outcomes)
+                finally:
+                    del self._running[id(batch)]
         aside.is_running = False
         if is_free:
             # Otherwise the next one for this stream waits aside from the start.
             del self._aside[stream_id]
+
+    def _take_aside(self, aside: _Aside) -> list[_Pending]:
+        waiting = [pending for pending in aside.queue if not pending.answer.done()]
+        size_max = self._limits.batch_size_max
+        aside.queue = deque(waiting[size_max:])
+        return waiting[:size_max]
+
+    def _patience_since(self, oldest: float) -> Patience:
+        """To wait for the lock for as long as who came first may still wait, and no longer."""
+        ms_left = int((oldest + self._seconds_to_lock - monotonic()) * 1000)
+        lock_wait_ms = max(_LOCK_WAIT_MS_MIN, min(self._limits.aside_lock_wait_ms, ms_left))
+        return Patience(lock_wait_ms, self._limits.statement_ms_max)
+
+    def _answer_late(self, batch: list[_Pending], error: StreamLocked) -> None:
+        """Answer those who waited for long enough; the others' turn comes again."""
+        late = monotonic() - self._seconds_to_lock
+        for pending in batch:
+            if pending.since <= late:
+                self._answer(pending, Failed(error))
 
     async def _attempt(self, batch: list[_Pending], patience: Patience) -> list[Outcome | Locked]:
         try:
@@ -261,9 +280,10 @@ class Combiner:
         since = max(pending.since for pending in batch)
         try:
             self._observe([outcome for _, outcome in settled], since)
-        finally:
-            for pending, outcome in settled:
-                self._answer(pending, outcome)
+        except Exception:  # noqa: BLE001  whatever it is, what is durable gets its answer
+            _log.exception("outcomes could not be observed")
+        for pending, outcome in settled:
+            self._answer(pending, outcome)
 
     def _answer(self, pending: _Pending, outcome: Outcome) -> None:
         if not pending.answer.done():
