@@ -1,12 +1,14 @@
 // For auditors: what the ledger says, and whether it holds, checked in this browser.
 
 import { answer, every, session } from "./api.js";
-import { doing, field, h, notice, put } from "./dom.js";
+import { doing, field, h, notice, put, s } from "./dom.js";
 import { Check, hashOf, isSigned, parse, parseCheckpoint } from "./ledger.js";
 import { start } from "./shell.js";
+import { State } from "./state.js";
 import { count, many, shortTime } from "./words.js";
 
 const PAGE = 50;
+const FAULTS_MAX = 20;
 const NDJSON = { Accept: "application/x-ndjson" };
 
 async function showLedger(into, signal, eventId = "") {
@@ -70,6 +72,61 @@ function entryRow(entry, names) {
     h("td", {}, entry.recorded_at ? shortTime(entry.recorded_at) : "no such time"), h("td", {}, h("code", {}, entry.hash.slice(0, 10), "…")));
 }
 
+async function showHistory(into, signal, eventId) {
+  requireKey();
+  const events = await every("/v1/events", signal);
+  const event = events.find((each) => each.event_id === eventId) ?? events.at(-1);
+  if (event === undefined) return put(into, h("h1", {}, "History"), h("p", {}, "No events yet."));
+  const choice = h("select", { onchange: () => { location.hash = `#/history/${choice.value}`; } },
+    events.map((each) => h("option", { value: each.event_id, selected: each === event }, each.name)));
+  const response = await answer("GET", `/v1/ledger/streams/${event.event_id}`, { signal, headers: NDJSON });
+  const state = new State();
+  const past = [];
+  for await (const entries of lines(response.body))
+    for (const entry of entries) {
+      state.follow(entry);
+      past.push({ entry, counts: state.counts() });
+    }
+
+  const slider = h("input", { type: "range", min: 1, max: past.length, value: past.length, oninput: show });
+  const by = (step) => { slider.value = Number(slider.value) + step; show(); };
+  const words = h("p", { role: "status" });
+  const table = h("dl", {});
+  const cursor = s("path", { class: "cursor" });
+  put(into, h("h1", {}, "History"),
+    h("div", { class: "card stack" }, field("Event", choice),
+      historyChart(past, cursor), field("As of entry", slider),
+      h("div", { class: "buttons" },
+        h("button", { class: "quiet small", onclick: () => by(-1) }, "One back"),
+        h("button", { class: "quiet small", onclick: () => by(1) }, "One on")),
+      words, table));
+  function show() {
+    const { entry, counts } = past[slider.value - 1];
+    const x = (1000 * (slider.value - 1)) / Math.max(1, past.length - 1);
+    cursor.setAttribute("d", `M${x} 0V200`);
+    slider.setAttribute("aria-valuetext", `Entry ${entry.version}, ${entry.type}`);
+    put(words, h("strong", {}, `${count(entry.version)} of ${count(past.length)}: ${entry.type}`), `, ${shortTime(entry.recorded_at)}`);
+    put(table, [["On sale", counts.capacity], ["Booked", counts.booked], ["Held", counts.held], ["Left", counts.available],
+      ["Waiting", counts.waiting], ["Inside", counts.inside]]
+      .flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, count(value))]),
+      h("dt", {}, "Sales"), h("dd", {}, counts.status));
+  }
+  show();
+}
+
+/** Booked, held on top, and the capacity above them, entry by entry. */
+function historyChart(past, cursor) {
+  const most = Math.max(1, ...past.map(({ counts }) => counts.capacity));
+  const x = (index) => ((1000 * index) / Math.max(1, past.length - 1)).toFixed(1);
+  const y = (places) => (200 - (190 * places) / most).toFixed(1);
+  const steps = (of) => past.map(({ counts }, index) => (index ? `H${x(index)}V${y(of(counts))}` : `M0 ${y(of(counts))}`)).join("");
+  const area = (of) => `${steps(of)}H1000V200H0Z`;
+  return h("div", { class: "chart" },
+    s("svg", { viewBox: "0 0 1000 200", preserveAspectRatio: "none", role: "img", "aria-label": "Places booked, held and on sale after each entry" },
+      s("path", { class: "area", d: area((counts) => counts.booked + counts.held) }), s("path", { class: "area", d: area((counts) => counts.booked) }),
+      s("path", { class: "line", d: steps((counts) => counts.booked) }), s("path", { class: "bound", d: steps((counts) => counts.capacity) }), cursor));
+}
+
 async function showVerify(into, signal) {
   requireKey();
   const key = h("textarea", { rows: 2, spellcheck: "false", placeholder: "name+id+base64" });
@@ -84,9 +141,9 @@ async function showVerify(into, signal) {
   function begin() { result.hidden = false; put(steps); progress.value = 0; }
   function report(check) {
     step(check.faults.length === 0, check.faults.length === 0
-      ? `${many(check.count, "entry", "entries")} of ${many(check.streams.size, "event", "events")}: every hash is right and every chain is whole.`
+      ? `${many(check.count, "entry", "entries")} of ${many(check.streams.size, "event", "events")}: every hash is right, every chain is whole, and no place was ever sold twice.`
       : `${many(check.faults.length, "fault", "faults")} in ${many(check.count, "entry", "entries")}.`);
-    for (const { what } of check.faults.slice(0, 20)) step(false, what);
+    for (const what of check.faults.slice(0, FAULTS_MAX)) step(false, what);
   }
 
   const verifyLog = doing(button, place, async () => {
@@ -154,6 +211,6 @@ function requireKey() {
 
 start({
   place: "Auditor",
-  links: [["#/", "Ledger"], ["#/verify", "Verify"]],
-  parts: { "": showLedger, ledger: showLedger, verify: showVerify },
+  links: [["#/", "Ledger"], ["#/history", "History"], ["#/verify", "Verify"]],
+  parts: { "": showLedger, ledger: showLedger, history: showHistory, verify: showVerify },
 });

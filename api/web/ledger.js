@@ -2,6 +2,8 @@
 //
 // What is hashed is set out byte by byte in ledger/chain.py; the tree is that of RFC 9162.
 
+import { State } from "./state.js";
+
 const TAG = new TextEncoder().encode("flashticket/entry/1\n");
 const GENESIS = "0".repeat(64);
 const AT_ONCE = 500;
@@ -77,12 +79,14 @@ export class Check {
 
   link(entry, hash) {
     const where = `Entry ${entry.version} (${entry.type}) of event ${entry.event_id}`;
-    const before = this.streams.get(entry.event_id) ?? { version: 0, hash: GENESIS, isSound: true };
-    const fault = (what) => { this.faults.push({ entry, what: `${where} ${what}` }); before.isSound = false; };
+    const before = this.streams.get(entry.event_id) ?? { version: 0, hash: GENESIS, state: new State() };
+    const fault = (what) => this.faults.push(`${where} ${what}`);
     if (hash !== entry.hash) fault("is not what its hash says.");
     if (entry.version !== before.version + 1) fault(`follows entry ${before.version}.`);
     else if (entry.prev_hash !== before.hash) fault("does not continue the entry before it.");
-    this.streams.set(entry.event_id, { version: entry.version, hash: entry.hash, isSound: before.isSound });
+    if (entry.payload === null) fault("has a payload that is not JSON.");
+    else for (const what of before.state.follow(entry)) fault(`${what}.`);
+    this.streams.set(entry.event_id, { version: entry.version, hash: entry.hash, state: before.state });
     this.count += 1;
   }
 

@@ -31,6 +31,7 @@ PAGES: Final = {
     "organizer-bookings": ("organizer", "/organizer#/bookings/{booking}"),
     "organizer-door": ("organizer", "/organizer#/door"),
     "auditor-ledger": ("auditor", "/auditor"),
+    "auditor-history": ("auditor", "/auditor#/history/{seated}"),
     "auditor-verify": ("auditor", "/auditor#/verify"),
 }
 PRESS: Final = {

@@ -48,9 +48,54 @@ def test_the_log_is_verified_with_the_key_that_the_auditor_was_given(
     auditor.visit("/auditor#/verify")
     auditor.write("Public key of the log (optional)", key)
     auditor.press("Verify the log")
-    auditor.see("every hash is right and every chain is whole")
+    auditor.see("every hash is right, every chain is whole, and no place was ever sold twice")
     auditor.see("has the root that the checkpoint states")
     auditor.see("signed with the key you gave")
+
+
+def test_history_amounts_to_what_the_api_says_and_goes_back_in_time(
+    auditor: Window, api: Api
+) -> None:
+    rows = [{"row": "A", "seats": 6}]
+    event_id, users = api.add_event(capacity=6, seats=rows), api.add_users(3)
+    order = {"event_id": event_id, "user_id": users[0]}
+    booking = api.client.post("/v1/bookings", json={**order, "seats": ["A-1", "A-2"]}).json()
+    confirmed, released, kept = (
+        api.client.post("/v1/holds", json={**order, "seats": [seat]}).json()["hold_id"]
+        for seat in ("A-3", "A-4", "A-5")
+    )
+    assert kept
+    assert api.client.post(f"/v1/holds/{confirmed}/confirm").status_code == 201
+    assert api.client.post(f"/v1/holds/{released}/release").status_code == 200
+    path = f"/v1/bookings/{booking['booking_id']}"
+    assert api.client.post(f"{path}/cancel", json={"tickets": [1]}).status_code == 200
+    assert api.client.post(f"{path}/transfer", json={"to_user_id": users[1]}).status_code == 200
+    code = api.client.get(f"{path}/tickets").json()["items"][0]["code"]
+    assert api.organizer.post("/v1/check-ins", json={"code": code}).status_code == 201
+    again = api.client.post("/v1/bookings", json={**order, "seats": ["A-1", "A-4", "A-6"]})
+    assert again.status_code == 201
+    waiting = {"user_id": users[2], "quantity": 2}
+    joined = api.client.post(f"/v1/events/{event_id}/waiting-list", json=waiting)
+    assert joined.status_code == 201, joined.text
+    event = api.nobody.get(f"/v1/events/{event_id}").json()
+
+    auditor.visit(f"/auditor#/history/{event_id}")
+    auditor.see(f"{event['version']} of {event['version']}: WaitingListJoined")
+    shown = auditor.find("main dl").text.split("\n")
+    assert dict(zip(shown[::2], shown[1::2], strict=True)) == {
+        "On sale": "6",
+        "Booked": str(event["booked"]),
+        "Held": str(event["held"]),
+        "Left": str(event["available"]),
+        "Waiting": str(event["waiting"]),
+        "Inside": "1",
+        "Sales": event["status"],
+    }
+    for _ in range(event["version"] - 2):
+        auditor.press("One back")
+    auditor.see("2 of")
+    auditor.see("SeatsBooked")
+    assert auditor.find("main dl").text.split("\n")[2:4] == ["Booked", "2"]
 
 
 def test_another_logs_key_is_not_taken(auditor: Window, api: Api, event_id: str) -> None:
