@@ -26,7 +26,8 @@ settings.register_profile("quick", max_examples=20, deadline=None, print_blob=Tr
 settings.register_profile("full", max_examples=500, deadline=None, print_blob=True)
 settings.load_profile("quick")
 
-_REDIS_DATABASE: Final = 15
+# One for each process that tests are spread over.
+_REDIS_DATABASE: Final = 15 - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 @dataclass(frozen=True)
