@@ -1,5 +1,6 @@
 """What clients send and get: one model a body, unknown fields refused."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from pydantic import (
 
 from ledger.values import CAPACITY_MAX, HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 
+_DATE_FIRST: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 _TIME_MIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_MAX: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -27,7 +29,8 @@ def _without_nul(text: str) -> str:
 
 
 def _text_only(value: object) -> object:
-    if not isinstance(value, str):
+    # A number in quotes is no time either: pydantic would take it for seconds since 1970.
+    if not isinstance(value, str) or not _DATE_FIRST.match(value):
         raise ValueError("must be an RFC 3339 time with offset, as text")
     return value
 
