@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import httpx
 import psycopg
@@ -95,6 +95,10 @@ class Served:
                 time.sleep(0.02)
 
 
+def open_log(folder: str) -> BinaryIO:
+    return (Path(folder) / "log").open("wb")
+
+
 @contextmanager
 def served(
     database_url: str,
@@ -107,11 +111,12 @@ def served(
     """Serve on these servers until the block ends, which the process must survive and end well."""
     port = port or free_port()
     urls = {"database_url": database_url} | ({"redis_url": redis_url} if redis_url else {})
-    with tempfile.NamedTemporaryFile(prefix="served-", suffix=".log") as log:
+    with tempfile.TemporaryDirectory(prefix="served-") as folder, open_log(folder) as log:
+        keys = {"data_dir": folder, "ticket_key_file": f"{folder}/ticket-key.pem"}
         process = subprocess.Popen(
             [sys.executable, "-m", "api", "serve"],
             cwd=ROOT,
-            env=environment({"host": HOST, "port": port, **urls, **settings}),
+            env=environment({"host": HOST, "port": port, **urls, **keys, **settings}),
             stdout=log,
             stderr=log,
             start_new_session=True,
