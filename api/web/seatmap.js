@@ -75,8 +75,9 @@ export class SeatMap {
   zoom(factor) {
     const room = this.frame.clientWidth - 2;
     if (room <= 0) return;
-    // Seats are at least large enough for a finger, unless somebody wants to see the whole.
-    const first = Math.min(Math.max(room / this.box[0], 1.9), 3);
+    // Seats begin large enough to be hit, 24 pixels apart for a finger; smaller is a choice.
+    const least = matchMedia("(pointer: coarse)").matches ? 24 / STEP : 1.6;
+    const first = Math.min(Math.max(room / this.box[0], least), 3);
     this.scale = this.scale ? Math.min(Math.max(this.scale * factor, 0.3), 6) : first;
     this.picture.setAttribute("width", this.box[0] * this.scale);
     this.picture.setAttribute("height", this.box[1] * this.scale);

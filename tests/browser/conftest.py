@@ -1,6 +1,6 @@
 """The pages in a real browser, headless, at an application of their own.
 
-Where Chromium and its driver are not installed, these tests are left out and pytest's first lines
+Where Chromium or Chrome and its driver are not installed, these tests are left out and pytest's first lines
 say so. Screenshots of what was looked at are kept in ``reports/screenshots``.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from served import Api, Served
     from window import Window
 
-CHROMIUM: Final = shutil.which("chromium")
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER: Final = shutil.which("chromedriver")
 
 collect_ignore_glob = [] if CHROMIUM and DRIVER else ["test_*.py"]
