@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import psycopg
@@ -16,6 +16,9 @@ from ledger.replay import fold
 from ledger.rows import Row
 from ledger.verify import replay, snapshot
 from projections.rebuild import rebuild
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServers
 
 LEDGERS: Final = Path(__file__).parents[1] / "golden" / "ledgers"
 
@@ -58,15 +61,19 @@ def left_database(empty_database: str) -> str:
     return empty_database
 
 
-@pytest.fixture
-def left(left_database: str, redis_url: str) -> Iterator[Left]:
+@pytest.fixture(scope="module")
+def left(servers: "RealServers") -> Iterator[Left]:
     """It, migrated and served by today's code."""
-    migrate(left_database)
     told = json.loads((LEDGERS / "da9119e.json").read_text())
-    with served(left_database, redis_url) as running:
-        found = Left(told, left_database, running)
-        yield found
-        found.close()
+    with servers.fresh_database("template1") as name:
+        url = servers.database_url(name)
+        with psycopg.connect(url) as connection:
+            connection.execute((LEDGERS / "da9119e.sql").read_bytes())
+        migrate(url)
+        with served(url, None) as running:
+            found = Left(told, url, running)
+            yield found
+            found.close()
 
 
 def rows_of(database: str) -> list[Row]:

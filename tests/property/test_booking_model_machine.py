@@ -708,7 +708,7 @@ def run_machine(ledger: Ledger, config: pytest.Config, *, examples: int, steps: 
 
 
 def test_in_memory_the_ledger_does_what_the_model_says(pytestconfig: pytest.Config) -> None:
-    run_machine(InMemory(), pytestconfig, examples=80, steps=30)
+    run_machine(InMemory(), pytestconfig, examples=60, steps=30)
 
 
 def test_on_postgres_the_ledger_does_what_the_model_says(
