@@ -5,10 +5,12 @@ import { doing, field, h, notice, put, s } from "./dom.js";
 import { Check, hashOf, isSigned, parse, parseCheckpoint } from "./ledger.js";
 import { start } from "./shell.js";
 import { State } from "./state.js";
+import { verify } from "./verify.mjs";
 import { count, many, shortTime } from "./words.js";
 
 const PAGE = 50;
 const FAULTS_MAX = 20;
+const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 const NDJSON = { Accept: "application/x-ndjson" };
 
 async function showLedger(into, signal, eventId = "") {
@@ -130,7 +132,7 @@ function historyChart(past, cursor) {
 async function showVerify(into, signal) {
   requireKey();
   const key = h("textarea", { rows: 2, spellcheck: "false", placeholder: "name+id+base64" });
-  const file = h("input", { type: "file", accept: ".ndjson,.jsonl,application/x-ndjson" });
+  const file = h("input", { type: "file", accept: ".ndjson,.jsonl,.zst,application/x-ndjson" });
   const button = h("button", {}, "Verify the log");
   const place = h("div", {});
   const progress = h("progress", { max: 1, value: 0, "aria-label": "Entries checked" });
@@ -173,12 +175,23 @@ async function showVerify(into, signal) {
   file.addEventListener("change", async () => {
     begin();
     try {
-      const check = new Check();
-      for await (const entries of lines(file.files[0].stream())) await check.take(entries);
+      const stream = await unpacked(file.files[0]);
+      if (!(await isExport(file.files[0]))) {
+        const check = new Check();
+        for await (const entries of lines(stream)) await check.take(entries);
+        report(check);
+      } else {
+        const keys = key.value.split("\n").filter((line) => line.trim());
+        const found = await verify(chunks(stream), { keys });
+        const isWhole = found.findings.length === 0;
+        step(isWhole, isWhole ? `${many(found.entries, "entry", "entries")} of ${many(found.streams, "event", "events")}: all holds, up to a checkpoint signed with ${keys.length ? "the key you gave" : "a key in the file"}.`
+          : `${many(found.findings.length, "fault", "faults")} in ${many(found.entries, "entry", "entries")}.`);
+        for (const { rule, what, stream_id: eventId, version } of found.findings.slice(0, FAULTS_MAX))
+          step(false, `${rule}: ${what}${version === null ? "" : `, entry ${version} of event ${eventId}`}.`);
+      }
       progress.value = 1;
-      report(check);
     } catch (error) {
-      step(false, `This file can't be read: ${error.message}`);
+      step(false, `This file can't be verified: ${error.message}.`);
     }
   });
 
@@ -187,22 +200,50 @@ async function showVerify(into, signal) {
     h("p", {}, "Your browser fetches every entry, computes all hashes, chains and the Merkle tree anew, and compares them with the signed checkpoint."),
     h("div", { class: "stack" },
       h("form", { class: "card", onsubmit: verifyLog }, field("Public key of the log (optional)", key), place, button),
-      h("section", { class: "card", "aria-label": "A file" }, h("h2", {}, "A file"), field("Entries as NDJSON", file, "As GET /v1/ledger answers them with Accept: application/x-ndjson. The file stays on your machine.")),
+      h("section", { class: "card", "aria-label": "A file" }, h("h2", {}, "A file"), field("Export, or entries as NDJSON", file, "What flashticket export wrote, or what GET /v1/ledger answers with Accept: application/x-ndjson. The file stays on your machine.")),
       result));
+}
+
+/** What is in a file, unpacked where this browser can. */
+async function unpacked(file) {
+  if (!(await begins(file, ZSTD))) return file.stream();
+  let unpack;
+  try {
+    unpack = new DecompressionStream("zstd");
+  } catch {
+    throw new Error("this browser does not unpack Zstandard; do it with: zstd -d FILE");
+  }
+  return file.stream().pipeThrough(unpack);
+}
+
+// An export is packed, or its first line is its header; entries begin with another field.
+const isExport = async (file) => (await begins(file, ZSTD)) || (await file.slice(0, 4096).text()).split("\n")[0].includes('"flashticket-export/');
+
+async function begins(file, bytes) {
+  const head = new Uint8Array(await file.slice(0, bytes.length).arrayBuffer());
+  return bytes.every((byte, at) => head[at] === byte);
+}
+
+/** A stream's parts; not every browser lets one go through a stream itself. */
+async function* chunks(stream) {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
 }
 
 /** Entries of a stream of bytes, some at a time. */
 async function* lines(stream) {
   let rest = "";
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    const parts = (rest + (value ?? "")).split("\n");
-    rest = done ? "" : parts.pop();
+  for await (const text of chunks(stream.pipeThrough(new TextDecoderStream()))) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop();
     const entries = parts.filter(Boolean).map(parse);
     if (entries.length) yield entries;
-    if (done) return;
   }
+  if (rest) yield [parse(rest)];
 }
 
 function requireKey() {

@@ -1,7 +1,7 @@
 """The pages in a real browser, headless, at an application of their own.
 
-Where Chromium or Chrome and its driver are not installed, these tests are left out and pytest's first lines
-say so. Screenshots of what was looked at are kept in ``reports/screenshots``.
+Where neither Chromium nor Chrome is installed with its driver, these tests are left out and
+pytest's first lines say so. Screenshots of what was looked at are kept in ``reports/screenshots``.
 """
 
 import shutil

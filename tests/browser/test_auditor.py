@@ -5,8 +5,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import zstandard
 from served import Api
 from window import Window
+
+from projections.export import export
+from projections.notes import VerifierKey
 
 
 @pytest.fixture
@@ -117,12 +121,36 @@ def test_a_file_is_verified_without_the_server(
     file = tmp_path / "entries.ndjson"
     file.write_text(ndjson)
     auditor.visit("/auditor#/verify")
-    auditor.control("Entries as NDJSON").send_keys(str(file))
+    auditor.control("Export, or entries as NDJSON").send_keys(str(file))
     auditor.see("5 entries of 1 event: every hash is right")
     file.write_text("".join(ndjson.splitlines(keepends=True)[:2] + ndjson.splitlines(True)[3:]))
     auditor.visit("/auditor#/verify")
-    auditor.control("Entries as NDJSON").send_keys(str(file))
+    auditor.control("Export, or entries as NDJSON").send_keys(str(file))
     auditor.see("follows entry 2.")
+
+
+def test_an_export_is_verified_without_the_server(
+    auditor: Window, api: Api, event_id: str, module_database: str, tmp_path: Path
+) -> None:
+    assert event_id
+    key = api.nobody.get("/tlog/keys").text.strip()
+    packed = tmp_path / "ledger.ndjson.zst"
+    with psycopg.connect(module_database, autocommit=True) as connection:
+        exported = export(connection, packed, [VerifierKey.parse(key)], lambda _: None)
+    with packed.open("rb") as source:
+        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        content = reader.read()
+    file = tmp_path / "ledger.ndjson"
+    file.write_bytes(content)
+    auditor.visit("/auditor#/verify")
+    auditor.write("Public key of the log (optional)", key)
+    auditor.control("Export, or entries as NDJSON").send_keys(str(file))
+    auditor.see(f"{exported.entries} entries of")
+    auditor.see("all holds, up to a checkpoint signed with the key you gave")
+    file.write_bytes(content.replace(b'"quantity":1', b'"quantity":2', 1))
+    auditor.visit("/auditor#/verify")
+    auditor.control("Export, or entries as NDJSON").send_keys(str(file))
+    auditor.see("the hash is not that of the entry's contents, entry 2 of event")
 
 
 def test_a_planted_tampering_is_found_and_named(
