@@ -55,19 +55,15 @@ def evolve(state: State, recorded: Recorded) -> Changes:
         case HoldConfirmed():
             return _confirmed(state, recorded, entry)
         case HoldReleased():
-            return _given_back(state, recorded, entry.hold_id, HoldStatus.RELEASED)
+            return _released(state, recorded, entry)
         case HoldExpired():
-            if recorded.recorded_at < entry.expires_at:
-                raise Impossible(f"hold {entry.hold_id} expires before its time")
-            return _given_back(state, recorded, entry.hold_id, HoldStatus.EXPIRED)
+            return _expired(state, recorded, entry)
         case BookingTransferred():
             return _transferred(state, recorded, entry)
         case WaitingListJoined():
             return _joined(state, recorded, entry)
         case WaitingListLeft():
-            waiting = _waiting(state, entry.waiting_id)
-            left = replace(waiting, status=WaitingStatus.LEFT, changed=mark_of(recorded))
-            return Changes(waiting=left)
+            return _left(state, recorded, entry)
         case TicketCheckedIn():
             return _checked_in(state, recorded, entry)
         case CheckInAnnulled():
@@ -123,11 +119,12 @@ def _scheduled(state: State, entry: EventScheduled) -> Changes:
 def _booked(state: State, recorded: Recorded, entry: SeatsBooked) -> Changes:
     if entry.booking_id in state.bookings:
         raise Impossible(f"booking {entry.booking_id} is booked a second time")
+    claims = _new_claims(state, entry, entry.booking_id)
     return Changes(
         booked=entry.quantity,
         tickets=((entry.user_id, entry.quantity),),
         taken=_places(state, entry, 1),
-        claims=_claims(state, entry.seats, entry.booking_id, was=None) if entry.seats else (),
+        claims=claims,
         booking=new_booking(recorded, entry),
     )
 
@@ -191,11 +188,12 @@ def _held(state: State, recorded: Recorded, entry: SeatsHeld) -> Changes:
         if (waiting.user_id, waiting.quantity) != (entry.user_id, entry.quantity):
             raise Impossible(f"the offer {entry.hold_id} is not what was waited for")
         held_by = waiting.joined_by
+    claims = _new_claims(state, entry, entry.hold_id)
     return Changes(
         held=entry.quantity,
         tickets=((entry.user_id, entry.quantity),),
         taken=_places(state, entry, 1),
-        claims=_claims(state, entry.seats, entry.hold_id, was=None),
+        claims=claims,
         hold=replace(new_hold(recorded, entry), held_by=held_by),
         waiting=waiting,
     )
@@ -250,8 +248,24 @@ def _confirmed(state: State, recorded: Recorded, entry: HoldConfirmed) -> Change
     )
 
 
-def _given_back(state: State, recorded: Recorded, hold_id: HoldId, status: HoldStatus) -> Changes:
-    hold = _hold(state, hold_id)
+def _released(state: State, recorded: Recorded, entry: HoldReleased) -> Changes:
+    hold = _hold(state, entry.hold_id)
+    if entry.user_id != hold.user_id:
+        raise Impossible(f"hold {hold.hold_id} is released with other contents")
+    return _given_back(state, recorded, hold, HoldStatus.RELEASED)
+
+
+def _expired(state: State, recorded: Recorded, entry: HoldExpired) -> Changes:
+    hold = _hold(state, entry.hold_id)
+    told = (entry.user_id, entry.quantity, entry.expires_at)
+    if told != (hold.user_id, hold.quantity, hold.expires_at):
+        raise Impossible(f"hold {hold.hold_id} expires with other contents")
+    if recorded.recorded_at < hold.expires_at:
+        raise Impossible(f"hold {hold.hold_id} expires before its time")
+    return _given_back(state, recorded, hold, HoldStatus.EXPIRED)
+
+
+def _given_back(state: State, recorded: Recorded, hold: Hold, status: HoldStatus) -> Changes:
     return Changes(
         held=-hold.quantity,
         tickets=((hold.user_id, -hold.quantity),),
@@ -301,6 +315,14 @@ def new_waiting(recorded: Recorded, entry: WaitingListJoined) -> Waiting:
     )
 
 
+def _left(state: State, recorded: Recorded, entry: WaitingListLeft) -> Changes:
+    waiting = _waiting(state, entry.waiting_id)
+    if entry.user_id != waiting.user_id:
+        raise Impossible(f"{waiting.waiting_id} leaves with other contents")
+    left = replace(waiting, status=WaitingStatus.LEFT, changed=mark_of(recorded))
+    return Changes(waiting=left)
+
+
 def _checked_in(state: State, recorded: Recorded, entry: TicketCheckedIn) -> Changes:
     booking = _booking(state, entry.booking_id)
     if entry.ticket not in booking.live_tickets:
@@ -347,6 +369,19 @@ def _places(
         return ()
     places = places_of(state.layout, claim.category, claim.seats, claim.quantity)
     return tuple((category, sign * count) for category, count in places.items())
+
+
+def _new_claims(
+    state: State, entry: SeatsBooked | SeatsHeld, claim: Claim
+) -> tuple[tuple[str, Claim | None], ...]:
+    """The seats of ``entry`` going to ``claim``; checked before anything is counted by them."""
+    if entry.quantity < 1:
+        raise Impossible(f"{claim} is for {entry.quantity} places")
+    if not entry.seats:
+        return ()
+    if len(entry.seats) != entry.quantity:
+        raise Impossible(f"{claim} is for {entry.quantity} places and {len(entry.seats)} seats")
+    return _claims(state, entry.seats, claim, was=None)
 
 
 def _claims(
