@@ -9,7 +9,7 @@ stays blocked is given up.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Final
 
@@ -201,14 +201,15 @@ class Live:
 
     async def _follow(self) -> None:
         """Read and tell while anybody listens."""
-        read_at = monotonic()
+        read_due_at = monotonic() + _READ_SECONDS
         try:
             while self._topics and not self._is_over:
-                try:
-                    async with asyncio.timeout(max(0.0, read_at + _READ_SECONDS - monotonic())):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, read_due_at - monotonic())):
                         await self._news.wait()
-                except TimeoutError:
-                    read_at = monotonic()
+                # Also when there always are news from here: other events have only this.
+                if monotonic() >= read_due_at:
+                    read_due_at = monotonic() + _READ_SECONDS
                     await self._read()
                 self._news.clear()
                 telling_since = monotonic()

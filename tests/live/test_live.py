@@ -13,6 +13,7 @@ from ledger.batch import Head
 from ledger.values import EventId, Instant
 
 EVENT = EventId(uuid4())
+OTHER = EventId(uuid4())
 LISTENERS = 2_000
 
 
@@ -36,7 +37,7 @@ class Upstream:
         async with self.was_read:
             self.reads += 1
             self.was_read.notify_all()
-        return self.head() if event_id == EVENT else None
+        return self.head() if event_id in {EVENT, OTHER} else None
 
     def live(self, *, listeners_max: int = 10_000, blocked_seconds_max: float = 5) -> Live:
         return Live(self.get, listeners_max=listeners_max, blocked_seconds_max=blocked_seconds_max)
@@ -83,9 +84,9 @@ def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def follow(
-    stack: AsyncExitStack, live: Live, *, after_version: int = 0
+    stack: AsyncExitStack, live: Live, *, event_id: EventId = EVENT, after_version: int = 0
 ) -> tuple[Reader, "asyncio.Task[None]"]:
-    listener = await stack.enter_async_context(live.listening(EVENT, after_version))
+    listener = await stack.enter_async_context(live.listening(event_id, after_version))
     assert listener is not None
     reader = Reader()
     return reader, asyncio.create_task(listener.deliver(reader.write))
@@ -134,6 +135,31 @@ def test_what_is_committed_here_is_told_without_reading(upstream: Upstream) -> N
             await reader.until_version(7)
             await live.close()
             await task
+
+    asyncio.run(scenario())
+
+
+def test_an_event_that_is_hot_here_keeps_no_other_from_being_read(upstream: Upstream) -> None:
+    async def scenario() -> None:
+        live = upstream.live()
+
+        async def sell() -> None:
+            version = 100
+            while True:
+                version += 1
+                live.tell({EVENT: Head(version, 10_000, 0, 0, Instant(version))})
+                await asyncio.sleep(0)
+
+        async with AsyncExitStack() as stack:
+            _, hot_task = await follow(stack, live)
+            other, other_task = await follow(stack, live, event_id=OTHER)
+            await other.until_version(1)
+            selling = asyncio.create_task(sell())
+            upstream.version = 2
+            await other.until_version(2)
+            selling.cancel()
+            await live.close()
+            await asyncio.gather(hot_task, other_task)
 
     asyncio.run(scenario())
 
