@@ -10,6 +10,7 @@ import logging
 from typing import Final
 
 from ledger import store
+from ledger.batch import Done
 from ledger.combiner import Closing, Overloaded
 from ledger.commands import Submission, TidyEvent
 from ledger.database import DatabaseUnavailable, Pool, translate_errors
@@ -39,10 +40,13 @@ async def keep_swept(writer: Writer, pool: Pool) -> None:
 
 
 async def sweep(writer: Writer, pool: Pool) -> int:
-    """Tidy the streams that have something due; how many there were."""
+    """Tidy the streams that have something due; how many could be.
+
+    What could not be is due still: counted in, it would be tried over and over without a pause.
+    """
     with translate_errors():
         async with pool.connection() as connection:
             due = await store.find_due_streams(connection, _STREAMS_AT_A_TIME)
     submissions = [Submission((TidyEvent(event_id),), SYSTEM) for event_id in due]
-    await asyncio.gather(*[writer.submit(each) for each in submissions])
-    return len(due)
+    outcomes = await asyncio.gather(*[writer.submit(each) for each in submissions])
+    return sum(isinstance(outcome, Done) for outcome in outcomes)
