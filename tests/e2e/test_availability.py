@@ -199,6 +199,7 @@ def test_the_version_never_goes_back_whatever_happens_to_redis(
         assert violations(database, valkey.url()) == []
 
 
+@pytest.mark.slow
 def test_without_redis_availability_is_as_true(database: str, tmp_path: Path) -> None:
     with (
         EmbeddedValkey(tmp_path / "valkey") as valkey,

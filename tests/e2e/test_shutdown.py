@@ -73,7 +73,9 @@ def test_under_load_it_ends_in_time_and_every_booking_answered_is_in_the_ledger(
     assert violations(database) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_booking_in_flight_is_finished_and_answered(
     database: str, number: signal.Signals
 ) -> None:
@@ -117,11 +119,13 @@ def exit_seconds(running: Served) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_an_idle_one_ends_at_once(database: str) -> None:
     with served(database, None, workers=2) as running:
         assert exit_seconds(running) < 3
 
 
+@pytest.mark.slow
 def test_a_second_start_on_the_same_port_works_at_once(database: str) -> None:
     with served(database, None) as first:
         first.stop()

@@ -174,6 +174,7 @@ def test_a_frozen_database_does_not_keep_the_application_from_ending(
             assert {each.result().status_code for each in asked} == {503}
 
 
+@pytest.mark.slow
 def test_what_waits_for_a_stuck_event_is_told_in_time_when_the_database_freezes(
     postgres: EmbeddedPostgres, own_database: str
 ) -> None:

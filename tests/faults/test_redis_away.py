@@ -11,7 +11,7 @@ from api.embedded import EmbeddedValkey
 UNAFFECTED_SECONDS_MAX = 1.0
 
 
-@pytest.mark.parametrize("fault", ["kill", "pause"])
+@pytest.mark.parametrize("fault", ["pause", pytest.param("kill", marks=pytest.mark.slow)])
 def test_bookings_go_on_and_availability_stays_true(
     own_database: str, valkey: EmbeddedValkey, fault: str
 ) -> None:

@@ -63,6 +63,7 @@ def test_only_the_stuck_event_is_unavailable_and_it_says_so_in_time(
     assert violations(own_database) == []
 
 
+@pytest.mark.slow
 def test_more_stuck_events_than_may_wait_aside_hold_up_no_other(own_database: str) -> None:
     with (
         served(own_database, None) as running,
