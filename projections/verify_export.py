@@ -419,8 +419,12 @@ def _locate(
 def _published_leaves(path: Path) -> list[bytes]:
     leaves: list[bytes] = []
     for line in _lines(path, Kind.TILES):
-        if type(line) is dict and "tile" in line:
-            leaves += split(base64.b64decode(line["hashes"]))
+        match line:
+            case {"tile": int(), "hashes": str() as hashes}:
+                try:
+                    leaves += split(base64.b64decode(hashes, validate=True))
+                except ValueError:
+                    leaves.clear()
     return leaves
 
 

