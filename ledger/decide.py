@@ -151,7 +151,7 @@ def choose(
     if not seats and state.layout is not None and state.layout.rows_of(category):
         best = state.layout.best(category, state.claims, quantity)
         if best is None:
-            free = _free_seats(state, category)
+            free = state.layout.count_free(category, state.claims)
             return NotAdjacent(quantity) if free >= quantity else SoldOut(free, category)
         seats = best
     places = places_of(state.layout, category, seats, quantity)
@@ -166,13 +166,6 @@ def choose(
     prices = {each.name: each.price_cents for each in terms.categories}
     amount_cents = sum(prices[name] * count for name, count in places.items())
     return Choice(category, seats, amount_cents)
-
-
-def _free_seats(state: State, category: str | None) -> int:
-    if state.layout is None:
-        return 0
-    rows = state.layout.rows_of(category)
-    return sum(seat not in state.claims for row in rows for seat in row.seats)
 
 
 def _over_limit(state: State, terms: Terms, user_id: UserId, quantity: int) -> LimitPerUser | None:

@@ -37,6 +37,10 @@ class Layout:
             return self.rows
         return tuple(row for row in self.rows if row.category == category)
 
+    def count_free(self, category: str | None, taken: Container[str]) -> int:
+        """How many seats of ``category``, or of all for None, are not taken."""
+        return sum(seat not in taken for row in self.rows_of(category) for seat in row.seats)
+
     def best(
         self, category: str | None, taken: Container[str], quantity: int
     ) -> tuple[str, ...] | None:

@@ -52,6 +52,7 @@ from ledger.rejections import (
     EventNotFound,
     HoldIsExpired,
     LimitPerOrder,
+    LimitPerUser,
     NotWaiting,
     PlacesLeft,
     SalesClosed,
@@ -147,6 +148,17 @@ def test_a_user_may_wait_once_for_each_category() -> None:
     story.when(join(category="reduced", user=BOB, waiting=2)).then(
         WaitingListJoined(waiting_id(2), BOB, 1, "reduced")
     )
+
+
+def test_joining_twice_for_a_category_keeps_the_first_place_in_line() -> None:
+    priced = schedule(categories=(category("full", 1), category("reduced", 1)))
+    story = given(priced, book(category="full"), join(category="full", user=BOB))
+    story.when(join(category="full", user=BOB, waiting=2)).then_nothing()
+
+
+def test_who_is_at_the_limit_while_places_are_left_is_told_the_limit() -> None:
+    story = given(schedule(capacity=3, limit_per_user=1), book(user=BOB))
+    story.when(join(user=BOB)).then(LimitPerUser(1, 1))
 
 
 def test_nobody_can_wait_while_sales_are_closed_nor_for_a_cancelled_event() -> None:

@@ -60,6 +60,7 @@ def best(rows: list[str], taken: str, quantity: int) -> str | None:
         pytest.param("", 7, None, id="no row is that long"),
         pytest.param("a", 2, "b c", id="the first that are free"),
         pytest.param("c", 3, "d e f", id="not on both sides of a taken one"),
+        pytest.param("b", 3, "c d e", id="not in a gap that is too short"),
         pytest.param("c", 4, None, id="no four are side by side"),
         pytest.param("a b c d e f", 1, None, id="none is free"),
     ],
@@ -135,6 +136,14 @@ def test_a_layout_knows_its_seats() -> None:
     assert len(layout("a b", "c")) == 3
     assert "c" in layout("a b", "c")
     assert "d" not in layout("a b", "c")
+
+
+def test_free_seats_are_counted_by_category_or_in_all() -> None:
+    front, back = SeatRow("", "1", "front", ("a", "b")), SeatRow("", "2", "back", ("c", "d"))
+    both = Layout((front, back))
+    assert both.count_free("front", {"a", "c"}) == 1
+    assert both.count_free(None, {"a", "c"}) == 2
+    assert both.count_free("front", {"c"}) == 2
 
 
 def test_rows_are_of_the_category_asked_for_or_all() -> None:
@@ -286,6 +295,22 @@ def test_a_category_whose_seats_are_gone_leaves_the_other_sellable() -> None:
     story.when(book(category="front", booking=2)).then(SoldOut(0, "front"))
     story.when(book(category="back", booking=2)).then(
         SeatsBooked(booking_id(2), ALICE, 1, "back", ("B1",), 400)
+    )
+
+
+def test_places_of_a_category_without_seats_are_sold_by_number_beside_the_seats() -> None:
+    mixed = seated(
+        "A1 A2",
+        of=("front",),
+        capacity=5,
+        categories=(category("front", price_cents=900), category("standing", price_cents=400)),
+    )
+    story = given(mixed)
+    story.when(book(3, category="standing")).then(
+        SeatsBooked(booking_id(1), ALICE, 3, "standing", (), 1_200)
+    )
+    story.when(book(2, category="front", booking=2)).then(
+        SeatsBooked(booking_id(2), ALICE, 2, "front", ("A1", "A2"), 1_800)
     )
 
 
