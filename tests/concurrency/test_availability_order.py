@@ -21,7 +21,7 @@ from projections.availability import Availability
 from projections.cache import Cache
 
 EVENT = EventId(uuid4())
-FRESH_MS = 300
+FRESH_MS = 200
 NOBODY_THERE = "redis://127.0.0.1:1/0"
 
 

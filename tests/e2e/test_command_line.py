@@ -17,8 +17,10 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
+from box_office import register, sell
 from click.testing import CliRunner, Result
-from served import ROOT, Api, Served, environment, new_keys, served
+from samples import EVENT, book, cancel, new_booking_id, schedule, submit
+from served import ROOT, Api, Served, environment
 
 from api.cli import main
 from api.embedded.ports import free_port
@@ -116,14 +118,13 @@ def test_verify_says_what_it_read_and_that_it_holds(sold: tuple[str, str], shop_
 @pytest.fixture(scope="module")
 def closed(servers: "RealServers", module_database: str) -> tuple[str, str]:
     """An event as `sold`, and the name of its database, to which nobody is connected."""
-    keys = new_keys(module_database)
-    with served(module_database, None) as running, Api(running.url, keys) as api:
-        event_id, user_id = api.add_event(10), api.add_user()
-        api.cancel(api.book(event_id, user_id, 2).json()["booking_id"])
-        api.book(event_id, user_id, 3)
+    register(module_database)
+    first = new_booking_id()
+    for command in (schedule(), book(2, booking_id=first), cancel(first), book(3)):
+        sell(module_database, submit(command))
     name = urlsplit(module_database).path.removeprefix("/")
     assert servers.database_url(name) == module_database
-    return event_id, name
+    return str(EVENT), name
 
 
 @pytest.fixture

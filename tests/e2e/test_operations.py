@@ -76,6 +76,7 @@ def test_without_migrations_it_is_alive_but_not_ready_until_they_ran(empty_datab
         running.await_path("/readyz")
 
 
+@pytest.mark.slow
 def test_redis_away_is_said_but_does_not_make_it_unready(module_database: str) -> None:
     nobody_there = "redis://127.0.0.1:1/0"
     with (

@@ -98,6 +98,7 @@ def test_a_booking_in_flight_is_finished_and_answered(
     assert row == (reply.json()["booking_id"],)
 
 
+@pytest.mark.slow
 def test_a_connection_that_says_nothing_does_not_hold_it_up(database: str) -> None:
     with (
         served(database, None) as running,

@@ -105,6 +105,7 @@ def test_connections_that_are_cut_again_and_again_cost_no_booking(
     sale.audit(own_database)
 
 
+@pytest.mark.slow
 def test_an_application_that_starts_before_its_database_serves_once_that_is_there(
     postgres: EmbeddedPostgres, own_database: str
 ) -> None:
