@@ -8,7 +8,7 @@ what it does in earnest.
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -39,13 +39,15 @@ class Line:
         self._for_good = False
         self._is_down = False
         self._talks: set[Any] = set()
+        self._cut_is_closed = asyncio.Event()
+        self._cut_is_closed.set()
         self.url = ""
         self.cuts = 0
 
-    def cut(self, when: Cut, *, for_good: bool = False) -> None:
+    def cut(self, when: Cut | None, *, for_good: bool = False) -> None:
         """Cut the next connection that comes that far, and if ``for_good`` let none through then.
 
-        Other connections stay up.
+        Other connections stay up. None takes back a cut that is still due.
         """
         self._armed = when
         self._for_good = for_good
@@ -67,9 +69,17 @@ class Line:
         except* (_HungUp, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            client_writer.close()
-            server_writer.close()
+            for writer in (client_writer, server_writer):
+                writer.close()
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
             self._talks.discard(talk)
+            if call.was_cut:
+                self._cut_is_closed.set()
+
+    async def closed(self) -> None:
+        """Return when the connection cut last is closed at both ends."""
+        await self._cut_is_closed.wait()
 
     async def hang_up(self) -> None:
         """End all connections."""
@@ -84,6 +94,7 @@ class Line:
             return False
         self._armed = None
         self._is_down = self._for_good
+        self._cut_is_closed.clear()
         self.cuts += 1
         return True
 
@@ -99,26 +110,34 @@ class _Call:
         self._server = server
         self._prepared: dict[bytes, bytes] = {}
         self._answers_end_with_commit = False
+        self.was_cut = False
 
     async def pass_on_questions(self, reader: asyncio.StreamReader) -> None:
         self._server.write(await _read_startup(reader))
         while True:
             kind, body = await _read_message(reader)
             statement = self._statement(kind, body)
-            if statement == b"BEGIN" and self._line.is_due(Cut.BEFORE_LOCK):
+            if statement == b"BEGIN" and self._is_due(Cut.BEFORE_LOCK):
                 raise _HungUp
-            if b"INSERT INTO ledger" in statement and self._line.is_due(Cut.BEFORE_APPEND):
+            if b"INSERT INTO ledger" in statement and self._is_due(Cut.BEFORE_APPEND):
                 raise _HungUp
             if statement == b"COMMIT":
-                if self._line.is_due(Cut.BEFORE_COMMIT):
+                if self._is_due(Cut.BEFORE_COMMIT):
                     raise _HungUp
-                if self._line.is_due(Cut.AFTER_COMMIT):
+                if self._is_due(Cut.AFTER_COMMIT):
                     self._answers_end_with_commit = True
-                if self._line.is_due(Cut.DURING_COMMIT):
-                    self._server.write(_message(kind, body) + await _read_rest(reader))
+                if self._is_due(Cut.DURING_COMMIT):
+                    rest = b"" if kind == b"Q" else await _read_rest(reader)
+                    self._server.write(_message(kind, body) + rest)
                     await self._server.drain()
                     raise _HungUp
             self._server.write(_message(kind, body))
+
+    def _is_due(self, moment: Cut) -> bool:
+        if not self._line.is_due(moment):
+            return False
+        self.was_cut = True
+        return True
 
     async def pass_on_answers(self, reader: asyncio.StreamReader) -> None:
         while True:
