@@ -3,7 +3,7 @@ WORKDIR /src
 # Held for what is installed and for what builds it; newer releases of pip read the second for that.
 ENV PIP_CONSTRAINT=/src/constraints.txt \
     PIP_BUILD_CONSTRAINT=/src/constraints.txt
-RUN python -m venv --without-pip /venv
+RUN python -m venv --without-pip /venv && mkdir /keys
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY ledger ledger
 COPY projections projections
@@ -15,6 +15,8 @@ RUN pip --python /venv/bin/python install --no-cache-dir --only-binary :all: .
 FROM python:3.13-slim
 # Same base and same path as above, so the environment is copied whole and nothing is installed here.
 COPY --from=build /venv /venv
+# A new volume takes over the owner of what it is mounted on.
+COPY --from=build --chown=10001:10001 --chmod=700 /keys /var/lib/flashticket
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

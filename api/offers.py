@@ -1,5 +1,6 @@
 """What an event offers: categories, quotas and seats, from a body to the form commands take."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,10 +22,7 @@ class Offer:
 
 def offer_of(event: EventIn) -> Offer:
     """The offer that a body makes; raises the `Problem` of one that contradicts itself."""
-    categories = tuple(
-        Category(each.name, each.price_cents, each.capacity) for each in event.categories
-    )
-    names = [category.name for category in categories]
+    names = [category.name for category in event.categories]
     _require(len(set(names)) == len(names), "categories", "two have the same name")
     quotas = tuple(Quota(each.name, each.capacity, tuple(each.categories)) for each in event.quotas)
     quota_names = [quota.name for quota in quotas]
@@ -47,10 +45,28 @@ def offer_of(event: EventIn) -> Offer:
     seats = [seat for row in seat_rows for seat in row.seats]
     _require(len(set(seats)) == len(seats), "seats", "two have the same label")
     _require(len(seats) <= SEATS_MAX, "seats", f"there are more than {SEATS_MAX}")
-    seated = {row.category for row in seat_rows}
-    all_have_seats = bool(seats) and set(names) <= seated
+    seats_of = Counter(row.category for row in seat_rows for _ in row.seats)
+    all_have_seats = bool(seats) and set(names) <= seats_of.keys()
+    if all_have_seats:
+        require_seats(event.capacity, len(seats))
     capacity = event.capacity or (len(seats) if all_have_seats else None)
+    categories = tuple(
+        Category(each.name, each.price_cents, _bounded(each.capacity, seats_of[each.name]))
+        for each in event.categories
+    )
     return Offer(capacity, categories, quotas, seat_rows)
+
+
+def require_seats(capacity: int | None, seats: int) -> None:
+    """Raise the `Problem` of selling more places than there are seats, where each needs one."""
+    _require(capacity is None or capacity <= seats, "capacity", f"there are only {seats} seats")
+
+
+def _bounded(capacity: int | None, seats: int) -> int | None:
+    """A category's capacity: where it has seats, no more than those."""
+    if not seats:
+        return capacity
+    return seats if capacity is None else min(capacity, seats)
 
 
 def _rows(seats: list[SeatRowIn] | list[str]) -> Iterable[SeatRow]:

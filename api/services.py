@@ -103,7 +103,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         queries = Queries(pool)
         cache = None
         if settings.redis_url is not None:
-            cache = Cache(settings.redis_url, fresh_ms=settings.availability_fresh_ms)
+            cache = Cache(
+                settings.redis_url,
+                fresh_ms=settings.availability_fresh_ms,
+                on_away=metrics.CACHE_AWAY.inc,
+            )
             stack.push_async_callback(cache.close)
         availability = Availability(cache, queries.heads, heads.latest)
         stack.push_async_callback(availability.close)
@@ -172,7 +176,7 @@ def log_keys_of(settings: Settings) -> LogKeys:
 
 def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:
     try:
-        return load_or_make_key(settings.ticket_key_file)
+        return load_or_make_key(settings.ticket_key_file or settings.data_dir / "ticket-key.pem")
     except (OSError, ValueError) as error:
         # Bookings need no tickets: everything else goes on.
         _log.error("there is no key for tickets: %s", error)

@@ -40,10 +40,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path(".data"), description="Where embedded servers keep their data."
     )
-    ticket_key_file: Path = Field(
-        default=Path(".data/ticket-key.pem"),
+    ticket_key_file: Path | None = Field(
+        default=None,
         description="Ed25519 private key that signs ticket codes, the same for all processes; "
-        "made if it is not there.",
+        "`ticket-key.pem` in the data directory where not set. Made if it is not there.",
     )
     log_origin: str = Field(
         default="flashticket.localhost/tlog",

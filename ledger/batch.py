@@ -117,6 +117,8 @@ class Refused:
 
     stream_id: EventId
     rejection: Rejection
+    head: Head | None = None
+    """The counts on which it was decided, under the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class _Batch:
             stream = self._stream(command.event_id)
             decision = decide(stream.state, command, self._now(stream))
             if not isinstance(decision, tuple):
-                return Refused(command.event_id, decision)
+                return Refused(command.event_id, decision, head_of(stream))
             user_id = _user_named(command)
             if user_id is not None and user_id not in self.loaded.users:
                 return Refused(command.event_id, UserNotFound(user_id))

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 from ledger.decide import MICROSECONDS, Choice, choose, on_sale
-from ledger.entries import BookingCancelled, Entry, HoldExpired, HoldReleased, SeatsHeld
+from ledger.entries import (
+    BookingCancelled,
+    Entry,
+    HoldExpired,
+    HoldReleased,
+    SeatsHeld,
+    WaitingListLeft,
+)
 from ledger.records import BookingStatus, EventStatus, HoldStatus
 from ledger.state import State
 from ledger.values import HoldId, Instant
@@ -54,7 +61,7 @@ def next_offer(state: State, now: Instant, new_id: Callable[[], UUID]) -> SeatsH
 
 
 def of_cancelled_event(state: State) -> list[Entry]:
-    """What a cancelled event still owes: an entry for each live booking and hold loaded."""
+    """What a cancelled event still owes: an entry for each booking, hold and place in line."""
     if state.terms is None or state.terms.status is not EventStatus.CANCELLED:
         return []
     bookings = [each for each in state.bookings.values() if each.status is BookingStatus.BOOKED]
@@ -64,4 +71,5 @@ def of_cancelled_event(state: State) -> list[Entry]:
         for each in bookings
     ]
     entries += [HoldReleased(each.hold_id, each.user_id) for each in holds]
+    entries += [WaitingListLeft(each.waiting_id, each.user_id) for each in state.waiting]
     return entries[:CANCELLED_AT_A_TIME]

@@ -34,7 +34,7 @@ from ledger.seating import Layout
 from ledger.values import BookingId, EventId, HoldId, Instant, UserId, WaitingId
 
 LINE_MAX: Final = 1_000
-"""How many in line are looked at in one transaction; the next one goes on from there."""
+"""How many in line are looked at, from the front. If none of them fits, nobody gets an offer."""
 
 
 def _sql(name: str) -> bytes:
@@ -65,6 +65,7 @@ _FIND_USERS: Final = _sql("find_users")
 _LOAD_BOOKINGS: Final = _sql("load_bookings")
 _LOAD_HOLDS: Final = _sql("load_holds")
 _LOAD_WAITING: Final = _sql("load_waiting")
+_LOAD_WAITING_OF_USERS: Final = _sql("load_waiting_of_users")
 _LOAD_LINE: Final = _sql("load_line")
 _LOAD_SEAT_ROWS: Final = _sql("load_seat_rows")
 _LOAD_CLAIMS: Final = _sql("load_claims")
@@ -120,6 +121,7 @@ class Needs:
     holds: set[tuple[EventId, HoldId]] = field(default_factory=set)
     waiting: set[tuple[EventId, WaitingId]] = field(default_factory=set)
     users: set[tuple[EventId, UserId]] = field(default_factory=set)
+    joining: set[tuple[EventId, UserId]] = field(default_factory=set)
     tidied: set[EventId] = field(default_factory=set)
 
 
@@ -138,8 +140,11 @@ def needs_of(submissions: Iterable[Submission]) -> Needs:
 def _add_needs(needs: Needs, command: Command) -> None:
     event_id = command.event_id
     match command:
-        case BookSeats() | HoldSeats() | JoinWaitingList():
+        case BookSeats() | HoldSeats():
             needs.users.add((event_id, command.user_id))
+        case JoinWaitingList():
+            needs.users.add((event_id, command.user_id))
+            needs.joining.add((event_id, command.user_id))
         case CancelBooking() | CheckIn() | AnnulCheckIn():
             needs.bookings.add((event_id, command.booking_id))
         case TransferBooking():
@@ -193,6 +198,7 @@ async def lock_and_load(
         holds = await _fetch(connection, _LOAD_HOLDS, *rows.columns(needs.holds, 2), stream_ids)
         bookings = await _fetch_named(connection, _LOAD_BOOKINGS, needs.bookings)
         waiting = await _fetch_named(connection, _LOAD_WAITING, needs.waiting)
+        joined = await _fetch_named(connection, _LOAD_WAITING_OF_USERS, needs.joining)
 
         streams = {row[0]: rows.stream_from_row(row) for row in await locking.fetchall()}
         locked_elsewhere: frozenset[EventId] = frozenset()
@@ -214,7 +220,7 @@ async def lock_and_load(
         for booking in map(rows.booking_from_row, await _all(bookings)):
             if booking.stream_id in streams:
                 streams[booking.stream_id].state.bookings[booking.booking_id] = booking
-        for each in map(rows.waiting_from_row, await _all(waiting)):
+        for each in map(rows.waiting_from_row, [*await _all(waiting), *await _all(joined)]):
             if each.stream_id in streams:
                 streams[each.stream_id].state.line[each.waiting_id] = each
     await _load_more(connection, loaded, needs)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from ledger.attempts import Attempts
-from ledger.batch import Done, Head, Outcome
+from ledger.batch import Done, Head, Outcome, Refused
 from ledger.combiner import Combiner, Limits
 from ledger.commands import BookSeats, Submission
 from ledger.database import Pool, open_pool
@@ -71,6 +71,8 @@ async def open_writer(
             if isinstance(outcome, Done):
                 for part in outcome.parts:
                     moved[part.stream_id] = part.head
+            elif isinstance(outcome, Refused) and outcome.head is not None:
+                heads.remember(outcome.stream_id, outcome.head)
         for stream_id, head in moved.items():
             heads.remember(stream_id, head)
         if moved:

@@ -69,7 +69,10 @@ class CacheAway(Exception):
 class Cache:
     """Heads by event, shared by all processes."""
 
-    def __init__(self, url: str, *, fresh_ms: int) -> None:
+    def __init__(
+        self, url: str, *, fresh_ms: int, on_away: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_away`` is called each time that Redis does not answer."""
         self._redis = redis.Redis.from_url(
             url,
             socket_timeout=_TIMEOUT_SECONDS,
@@ -83,6 +86,7 @@ class Cache:
         # As long again as anything older could count as fresh.
         self._keep_ms = fresh_ms * 2
         self._away_until = 0.0
+        self._on_away = on_away
 
     @property
     def fresh_seconds(self) -> float:
@@ -128,6 +132,7 @@ class Cache:
             return await question()
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = monotonic() + _RETRY_SECONDS
+            self._on_away()
             raise CacheAway("Redis does not answer") from error
 
 

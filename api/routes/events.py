@@ -13,7 +13,7 @@ from api.access import allowed
 from api.asgi import header, respond
 from api.documents import problems
 from api.keys import Principal
-from api.offers import offer_of
+from api.offers import offer_of, require_seats
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routing import LeanRoute
@@ -109,6 +109,9 @@ async def change_event(
     services: Services = Depends(services_of),
 ) -> bodies.Event:
     """Change an event's capacity: more is sellable at once, less never below what is taken."""
+    event = await _event(services, EventId(event_id))
+    if event.seat_count and not event.categories:
+        require_seats(body.capacity, event.seat_count)
     return await _change(services, principal, ChangeCapacity(EventId(event_id), body.capacity))
 
 

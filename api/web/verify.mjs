@@ -240,7 +240,7 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
     if (!header) {
       header = rows.shift();
       if (header?.format !== "flashticket-export/1" || Object.keys(header).sort().join() !== "checkpoint,columns,format,keys,size" || header.columns.join(" ") !== COLUMNS) throw new Error("this is no export");
-      const trusted = await Promise.all((keys.length ? keys : header.keys).map(parseKey));
+      const trusted = await Promise.all((keys.length ? keys : header.keys).map(parseKey)).catch(() => { throw new Error("this is no export"); });
       checkpoint = await sign(header.checkpoint, trusted, "checkpoint");
       older = previous === null ? undefined : await sign(previous, trusted, "older checkpoint");
       if (!checkpoint) return { origin: "", size: header.size, entries, streams, findings };

@@ -87,6 +87,8 @@ CREATE TABLE waiting_list (
 
 CREATE INDEX waiting_list_line_idx ON waiting_list (stream_id, entry_version) WHERE status = 'waiting';
 
+CREATE INDEX waiting_list_user_id_stream_id_idx ON waiting_list (user_id, stream_id) WHERE status = 'waiting';
+
 -- The seats of an event as scheduled; they never change.
 CREATE TABLE seat_rows (
     stream_id uuid NOT NULL,

@@ -14,6 +14,6 @@ UNION
 (
     SELECT stream_id
     FROM streams
-    WHERE status = 'cancelled' AND booked + held > 0
+    WHERE status = 'cancelled' AND (booked + held > 0 OR in_line > 0)
     LIMIT $1
 )

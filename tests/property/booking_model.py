@@ -278,6 +278,9 @@ class Model:
             for hold, kept in list(show.holds.items()):
                 if not kept.end:
                     self._write(event, e.HoldReleased(hold, kept.user))
+            for waiting, place in list(show.line.items()):
+                if not place.end:
+                    self._write(event, e.WaitingListLeft(waiting, place.user))
 
     # What is asked for
 

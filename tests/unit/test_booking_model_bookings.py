@@ -37,6 +37,7 @@ from ledger.entries import (
     SeatsBooked,
     SeatsHeld,
     TicketCheckedIn,
+    WaitingListLeft,
 )
 from ledger.records import BookingStatus, HoldStatus, WaitingStatus
 from ledger.rejections import (
@@ -307,10 +308,11 @@ def test_an_expired_hold_of_a_cancelled_event_expires() -> None:
     story.when(tidy()).then(HoldExpired(hold_id(1), ALICE, 1, EXPIRY))
 
 
-def test_nobody_in_line_is_offered_a_place_of_a_cancelled_event() -> None:
+def test_nobody_in_line_is_offered_a_place_of_a_cancelled_event_and_nobody_stays_in_it() -> None:
     story = given(schedule(capacity=1), book(), join(user=BOB), call_off())
-    story.when(tidy()).then(gone(1))
-    assert story.state.line[waiting_id(1)].status is WaitingStatus.WAITING
+    story.when(tidy()).then(gone(1), WaitingListLeft(waiting_id(1), BOB))
+    assert story.state.line[waiting_id(1)].status is WaitingStatus.LEFT
+    assert story.state.in_line == 0
 
 
 def test_bookings_of_a_cancelled_event_are_cancelled_some_at_a_time() -> None:
