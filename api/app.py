@@ -19,6 +19,7 @@ from api.routes import (
     bookings,
     carts,
     directory,
+    docs,
     events,
     holds,
     ledger,
@@ -73,6 +74,7 @@ def create_app(
         # A redirect would be built from the Host header and repeat the key to wherever that names.
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        docs_url=None,
         redoc_url=None,
         exception_handlers={
             Problem: _answer_error,
@@ -99,9 +101,11 @@ def create_app(
         ledger,
         tlog,
         operations,
+        docs,
         pages,
     ):
         app.include_router(calls.router)
+    app.router.routes.append(docs.assets())
     return Door(app, settings)
 
 
