@@ -3,8 +3,10 @@
 Several batches run on several connections to real PostgreSQL, through a line that is cut before the
 lock, before the entries, before, during or after the COMMIT. `tallies.Tallies` predicts what each
 command is answered; of batches that ran at the same time, some order must explain all answers at
-once. After every step the whole ledger is replayed from its stored bytes and held against all that
-is derived from it (L1 to L7), against the tallies, and its places are counted anew at every prefix.
+once. (How they interleave differs from run to run, so a failure may not come again by itself: it
+prints every answer.) After every step the whole ledger is replayed from its stored bytes and held
+against all that is derived from it (L1 to L7) and against the tallies, and its places are counted
+anew at every prefix.
 """
 
 import asyncio
@@ -283,17 +285,37 @@ class LedgerMachine(RuleBasedStateMachine):
         actual = [
             self._answers(batch, outcomes) for batch, outcomes in zip(batches, told, strict=True)
         ]
+        new = {wish.event for batch in batches for wish in batch if wish.kind == "schedule"}
+        new -= self.tallies.terms.keys()
+        there_before = {wish.event for batch in batches for wish in batch} - new
+        for events in (there_before, *[{event} for event in new]):
+            self._explain(events, batches, actual)
+        self._check()
+
+    def _explain(
+        self, events: set[UUID], batches: list[list[Wish]], actual: list[list[Answer]]
+    ) -> None:
+        """Find the order of batches that gives the answers about ``events``.
+
+        One that is opened meanwhile is looked at by itself: a batch that waits for the rows of the
+        others does not see it yet, though it sees what else was committed with it.
+        """
         tried = []
+        told = [
+            [answer for wish, answer in zip(batch, answers, strict=True) if wish.event in events]
+            for batch, answers in zip(batches, actual, strict=True)
+        ]
         for order in permutations(range(len(batches))):
             after = self.tallies.copy()
-            answers = {place: [after.answer(w) for w in batches[place]] for place in order}
+            answers = {
+                place: [after.answer(wish) for wish in batches[place] if wish.event in events]
+                for place in order
+            }
             tried.append([answers[place] for place in range(len(batches))])
-            if tried[-1] == actual:
+            if tried[-1] == told:
                 self.tallies = after
-                break
-        else:
-            pytest.fail(f"no order explains the answers\n{actual}\nof the orders\n{tried}")
-        self._check()
+                return
+        pytest.fail(f"no order explains the answers\n{told}\nof the orders\n{tried}")
 
     def _answers(self, batch: list[Wish], outcomes: Told) -> list[Answer]:
         return [answer_of(wish, each) for wish, each in zip(batch, outcomes, strict=True)]
@@ -436,5 +458,5 @@ def test_whatever_happens_to_the_line_the_ledger_answers_as_the_tallies_do(datab
 
 
 @pytest.mark.slow
-def test_it_does_so_in_hundreds_of_longer_examples(database: str) -> None:
-    run_machine(database, examples=250, steps=25)
+def test_it_does_so_in_longer_examples(database: str) -> None:
+    run_machine(database, examples=100, steps=25)
