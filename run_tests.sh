@@ -165,12 +165,13 @@ step "lint-imports" "$bin/lint-imports"
 if [[ $servers == docker ]]; then
     step "containers" start_containers
 fi
-selection=()
+selection=(--hypothesis-profile=full)
 if $quick; then
     selection=(-m "not slow")
 fi
 suite "pytest" reports/pytest.xml with_servers \
-    "$bin/python" -m pytest --junitxml=reports/pytest.xml ${selection[@]+"${selection[@]}"}
+    "$bin/python" -m pytest --numprocesses=2 --dist=loadfile --junitxml=reports/pytest.xml \
+    ${selection[@]+"${selection[@]}"}
 suite "flash sale" reports/flash-sale.xml with_servers \
     "$bin/flashticket" flash-sale --json reports/flash-sale.json --junit reports/flash-sale.xml
 step "replay verification" with_servers "$bin/flashticket" verify
