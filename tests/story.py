@@ -6,11 +6,12 @@
 
 The ledger is in memory and commands go through `ledger.batch.decide_batch`, so that what became due
 is there too: expired holds before the command, offers to those in line after it. After every batch
-all streams are folded again from their bytes, as replay does it, and must come to the same.
+all streams are folded again from their bytes, as replay does it, and must come to the same, and
+what changed must point to its first entry and its last.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import count
 from typing import Self
 from uuid import UUID
@@ -21,6 +22,7 @@ from wishes import offer_id, submission, user_id
 from ledger.batch import Decided, Done, Loaded, Outcome, Refused, Stream, decide_batch
 from ledger.commands import Command, Submission
 from ledger.entries import Entry, Recorded
+from ledger.records import Booking, Hold, Mark, Waiting
 from ledger.rejections import Rejection
 from ledger.replay import fold
 from ledger.rows import Row
@@ -93,7 +95,14 @@ class Story:
         self.appended += decided.appended
         for stream in decided.streams.values():
             assert replayed(stream.stream_id, self.appended) == stream
+        for record in self._changed(decided):
+            own = [each for each in self.appended if _id_of(record) in _named(each)]
+            assert (record.entry, record.changed) == (_mark(own[0]), _mark(own[-1]))
+            assert record.stream_id == own[0].stream_id
         return decided
+
+    def _changed(self, decided: Decided) -> list[Booking | Hold | Waiting]:
+        return [*decided.bookings.values(), *decided.holds.values(), *decided.line.values()]
 
     def stream(self, event_id: EventId = EVENT) -> Stream:
         return self.loaded.streams[event_id]
@@ -114,6 +123,25 @@ def and_then(story: Story, *history: Command) -> Story:
     for command in history:
         assert story.when(command).done
     return story
+
+
+def _id_of(record: Booking | Hold | Waiting) -> UUID:
+    match record:
+        case Booking():
+            return record.booking_id
+        case Hold():
+            return record.hold_id
+        case Waiting():
+            return record.waiting_id
+
+
+def _named(recorded: Recorded) -> set[object]:
+    """The ids in an entry."""
+    return {getattr(recorded.entry, each.name) for each in fields(recorded.entry)}
+
+
+def _mark(recorded: Recorded) -> Mark:
+    return Mark(recorded.version, recorded.hash, recorded.recorded_at)
 
 
 def replayed(stream_id: EventId, entries: Iterable[Recorded]) -> Stream:

@@ -1,7 +1,7 @@
 """Holds: kept, confirmed, released or expired, exactly one of the three ends, and when."""
 
 import pytest
-from samples import ALICE, BOB, EVENT, NOW, SECOND
+from samples import ACTOR, ALICE, BOB, EVENT, NOW, SECOND
 from story import Story, given
 from wishes import (
     EXPIRY,
@@ -207,6 +207,7 @@ def test_a_confirmed_hold_is_a_booking_with_all_that_was_held() -> None:
     assert part.subject == booking
     assert (booking.user_id, booking.quantity) == (ALICE, 2)
     assert (booking.status, booking.hold_id) == (BookingStatus.BOOKED, hold_id(1))
+    assert booking.booked_by == ACTOR
     assert booking.entry == booking.changed == story.state.holds[hold_id(1)].changed
     assert story.state.tickets_by_user == {ALICE: 2}
 

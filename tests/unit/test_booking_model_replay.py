@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from samples import ALICE, BOB, NOW, recorded
+from samples import ALICE, BOB, EVENT, NOW, recorded
 from story import CAROL, Story, given, read_row, replayed
 from wishes import (
     EXPIRY,
@@ -257,6 +257,7 @@ def test_an_entry_that_no_command_could_have_written_is_found(
         with_one_more(story, entry, LATER)
     violation = found.value.violation
     assert (violation.rule, violation.version) == (rule, story.stream().version + 1)
+    assert " " in violation.what, "it says what is wrong"
 
 
 @pytest.mark.parametrize("late", [0, 1])
@@ -272,6 +273,30 @@ def test_a_hold_that_expires_at_its_time_is_in_order() -> None:
     with_one_more(given(*HELD), entry, EXPIRY)
     with pytest.raises(Broken, match="before its time"):
         with_one_more(given(*HELD), entry, Instant(EXPIRY - 1))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (CapacityChanged(1), "^the event is not scheduled yet$"),
+        (WaitingListLeft(waiting_id(1), ALICE), "does not wait"),
+        (TicketCheckedIn(booking_id(1), 1), "is not booked"),
+    ],
+)
+def test_a_stream_begins_with_the_event(entry: Entry, message: str) -> None:
+    with pytest.raises(Broken, match=message):
+        fold(EVENT, [read_row(recorded(entry))])
+
+
+def test_an_event_is_scheduled_once() -> None:
+    story = given(schedule())
+    with pytest.raises(Broken, match=r"^the event is scheduled a second time$"):
+        with_one_more(story, story.appended[0].entry)
+
+
+def test_nothing_about_a_cancelled_event_changes_any_more() -> None:
+    with pytest.raises(Broken, match=r"^the event changes after it was cancelled$"):
+        with_one_more(given(schedule(), call_off()), EventOpened())
 
 
 def test_a_long_story_replays_to_what_it_was_decided_to() -> None:

@@ -104,6 +104,9 @@ def test_an_event_is_scheduled_with_all_its_terms() -> None:
     assert (terms.capacity, terms.seat_count, terms.status) == (20, 2, EventStatus.OPEN)
     assert (terms.limit_per_order, terms.hold_seconds, terms.name) == (3, 90, "Ödön")
     assert (terms.categories, terms.quotas) == (wish.categories, wish.quotas)
+    assert (terms.venue_id, terms.venue_capacity) == (wish.venue_id, 20)
+    assert (terms.starts_at, terms.limit_per_user) == (wish.starts_at, 4)
+    assert (terms.sales_open_at, terms.sales_close_at) == (NOW, EXPIRY)
 
 
 def test_an_event_may_sell_all_of_its_venue_and_no_place_more() -> None:
@@ -112,6 +115,10 @@ def test_an_event_may_sell_all_of_its_venue_and_no_place_more() -> None:
         CapacityAboveVenue(1_001, 1_000)
     )
     assert story.when(schedule(capacity=1_000, venue_capacity=1_000)).done
+
+
+def test_an_event_without_labelled_seats_has_no_layout() -> None:
+    assert given(schedule()).state.layout is None
 
 
 # Categories and quotas
@@ -171,6 +178,7 @@ def test_what_is_given_back_can_be_had_of_its_category_again(
 ) -> None:
     story = given(two_prices(), taken).at(EXPIRY)
     assert story.when(given_back).appended
+    assert story.state.taken_by_category == {"reduced": 0}
     story.when(book(2, category="reduced", booking=2)).then(
         booked(2, "reduced", booking=2, cents=3_000)
     )

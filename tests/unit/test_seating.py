@@ -286,6 +286,12 @@ def test_named_seats_count_towards_the_capacity_of_their_category() -> None:
     assert story.state.taken_by_category == {"front": 1, "back": 1}
 
 
+def test_a_cancelled_seat_frees_a_place_of_its_own_category() -> None:
+    story = given(two_prices(), book(seats="A1 B1 B2"), cancel(tickets=(2,)))
+    assert story.state.taken_by_category == {"front": 1, "back": 1}
+    assert story.state.bookings[booking_id(1)].amount_cents == 1_700
+
+
 def test_the_best_seats_are_not_chosen_across_categories() -> None:
     given(two_prices()).when(book(2)).then(CategoryNotFound(None))
 
