@@ -12,7 +12,7 @@ from samples import ACTOR, ALICE, book, cancel, new_event_id, schedule, submit
 
 from ledger.attempts import OutcomeUnknown
 from ledger.batch import Done, Failed, Outcome
-from ledger.commands import Submission
+from ledger.commands import Command, Submission
 from ledger.database import DatabaseUnavailable
 from ledger.handle import Locked
 from ledger.records import Booking
@@ -103,7 +103,11 @@ def commits_held_up(database: str) -> Iterator[Callable[[], None]]:
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_in_commit()"
         )
         owner.execute("SELECT pg_advisory_lock(1)")
-        yield lambda: owner.execute("SELECT pg_advisory_unlock(1)") and None
+
+        def let_go() -> None:
+            owner.execute("SELECT pg_advisory_unlock(1)")
+
+        yield let_go
         owner.execute("DROP TRIGGER wait_in_commit ON ledger")
 
 
@@ -130,7 +134,10 @@ def test_a_commit_that_is_still_under_way_is_waited_for_and_not_done_again(
 ) -> None:
     event_id, new_id = new_event_id(), new_event_id()
     sell(shared, submit(schedule(event_id)))
-    commands = {"booked": book(2, event_id=event_id), "scheduled": schedule(new_id)}
+    commands: dict[str, Command] = {
+        "booked": book(2, event_id=event_id),
+        "scheduled": schedule(new_id),
+    }
 
     async def run() -> list[Outcome | Locked]:
         async with open_line(shared) as line, open_app_pool(line.url) as pool:

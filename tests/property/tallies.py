@@ -88,10 +88,10 @@ class Tallies:
         refusal = self._carry_out(wish)
         if refusal is not None:
             return ("refused", *refusal)
-        version = before + 1 if self.versions[wish.event] > before else None
-        if wish.key is not None and version is not None:
-            self.keys[wish.key] = (wish.body, wish, version)
-        return ("done", version, self._subject(wish), *self.counts(wish.event))
+        appended = before + 1 if self.versions[wish.event] > before else None
+        if wish.key is not None and appended is not None:
+            self.keys[wish.key] = (wish.body, wish, appended)
+        return ("done", appended, self._subject(wish), *self.counts(wish.event))
 
     def _begun_by(self, first: Wish) -> Answer | None:
         """What the first use of a key told: what it made as it was made, the rest as it is now."""

@@ -208,7 +208,7 @@ def answer_of(wish: Wish, outcome: Outcome | Locked) -> Answer:
         return ("no answer", outcome)
     (part,) = outcome.parts
     head, subject = part.head, part.subject
-    told = None
+    told: Answer | None = None
     if isinstance(subject, Booking) and wish.kind != "confirm":
         live = subject.live_quantity
         told = (subject.booking_id, subject.user_id, subject.quantity, live, subject.status)

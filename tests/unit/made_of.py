@@ -44,8 +44,9 @@ def _any_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(_any_of, members))
     if dataclasses.is_dataclass(hint):
         hints = get_type_hints(hint)
+        made: Any = hint
         return st.builds(
-            hint, **{field.name: _any_of(hints[field.name]) for field in dataclasses.fields(hint)}
+            made, **{field.name: _any_of(hints[field.name]) for field in dataclasses.fields(hint)}
         )
     return _SIMPLE[hint] if hint in _SIMPLE else st.sampled_from(list(hint))
 
@@ -70,14 +71,15 @@ def _sample(hint: Any, numbers: Iterator[int]) -> Any:
         return tuple(_sample(member, numbers) for member in members)
     if dataclasses.is_dataclass(hint):
         hints = get_type_hints(hint)
-        return hint(*[_sample(hints[field.name], numbers) for field in dataclasses.fields(hint)])
+        made: Any = hint
+        return made(*[_sample(hints[field.name], numbers) for field in dataclasses.fields(hint)])
     number = next(numbers)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return next(iter(hint))
-    made = {
+    simple = {
         int: number,
         str: f"{_SAMPLE_TEXT} {number}",
         bool: True,
         UUID: UUID(int=_SAMPLE_ID + number),
     }
-    return made[hint]
+    return simple[hint]

@@ -47,6 +47,7 @@ def test_a_field_of_another_type_is_not_read(entry_class: type[Entry]) -> None:
     type_name, version, payload = encode(sample(entry_class))
     fields = json.loads(payload)
     for name in fields:
+        wrong: object
         for wrong in (1.5, {"a": 1}, True, [[[]]]):
             with pytest.raises(UnreadablePayload):
                 decode(type_name, version, rfc8785.dumps(fields | {name: wrong}))
