@@ -130,6 +130,11 @@ class Scan:
         add_seq, add_leaf = self.scanned.seqs.append, self.scanned.leaves.append
         rows = _rows(block)
         self.scanned.entries += len(rows)
+        if b"true" in block or b"false" in block:
+            # In a name, most likely; but true equals 1, and no column may be that.
+            for row in rows:
+                self._judge(row, ValueError())
+            return
         stream, stream_bytes, keys = self._stream, self._stream_bytes, self._keys
         last_version, last_seq, last_at = self._version, self._seq, self._recorded_at
         last_hash, last_hex, is_broken = self._hash, self._hash_hex, self._is_broken
@@ -163,7 +168,11 @@ class Scan:
                 if key is None:
                     tail = _NO_DIGESTS + pack_length(len(payload))
                 else:
-                    tail = pack_digests(32, fromhex(key), 32, fromhex(request_hash), len(payload))
+                    # Strict: fromhex alone takes capitals and spaces, packing takes any length.
+                    pair = fromhex(key + request_hash)
+                    if len(key) != 64 or len(pair) != 64 or pair.hex() != key + request_hash:
+                        raise ValueError
+                    tail = pack_digests(32, pair[:32], 32, pair[32:], len(payload))
                 preimage = head + type_bytes + tail + payload
                 digest = sha256(preimage).digest()
                 reading = readings[type_name]
@@ -172,6 +181,7 @@ class Scan:
                     or version != last_version + 1
                     or prev_hex != last_hex
                     or digest.hex() != hash_hex
+                    or type(seq) is not int
                     or not last_seq < seq < size
                     or not last_at <= at <= time_max
                     or key in keys
@@ -234,8 +244,9 @@ class Scan:
         scanned = self.scanned
         match row:
             case {"stream": str() as stream_id} if len(row) == 1:
-                self._begin_stream(stream_id, _uuid_bytes(stream_id) or b"")
-                if not self._stream_bytes:
+                is_id = _is_uuid(stream_id)
+                self._begin_stream(stream_id, _uuid_bytes(stream_id) if is_id else b"")
+                if not is_id:
                     self._find("format", f"{stream_id!r} is no id of a stream")
                 elif scanned.last_stream_id is not None and stream_id <= scanned.last_stream_id:
                     self._find("format", "the streams are not in the order of their ids")
@@ -254,8 +265,8 @@ class Scan:
         self.scanned.findings.append(Finding(rule, what, self._stream_id))
 
     def _line(self, row: list[Any]) -> _Line:
-        if len(row) != len(_Line._fields):
-            raise _Broken("format", None, f"an entry has {len(row)} values")
+        if len(row) != len(_Line._fields) or _is_odd(row):
+            raise _Broken("format", None, "an entry is eleven values, all numbers integers")
         if self._stream_id is None:
             raise _Broken("format", None, "an entry stands before the first stream")
         return _Line(*row)
@@ -268,7 +279,7 @@ class Scan:
             else:
                 payload = orjson.dumps(line.payload, option=orjson.OPT_STRICT_INTEGER)
             if line.actor not in self._actors:
-                self._actors[line.actor] = UUID(line.actor).bytes
+                self._actors[line.actor] = _uuid_bytes(line.actor)
             type_bytes = line.type_name.encode("ascii")
             key, request_hash = line.key, line.request_hash
             parts = [
@@ -393,9 +404,30 @@ def _digest(text: str) -> bytes:
     return digest
 
 
-def _uuid_bytes(text: str) -> bytes | None:
+def _uuid_bytes(text: str) -> bytes:
+    uuid = UUID(text)
+    if str(uuid) != text:
+        raise ValueError(f"{text!r} is no id in canonical form")
+    return uuid.bytes
+
+
+def _is_uuid(text: str) -> bool:
     try:
-        uuid = UUID(text)
+        return len(_uuid_bytes(text)) > 0
     except ValueError:
-        return None
-    return uuid.bytes if str(uuid) == text else None
+        return False
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether there are other numbers in it than integers that every JSON reader gets right."""
+    match value:
+        case bool() | float():
+            return True
+        case int():
+            return not -INTEGER_MAX <= value <= INTEGER_MAX
+        case list():
+            return any(map(_is_odd, value))
+        case dict():
+            return any(map(_is_odd, value.values()))
+        case _:
+            return False

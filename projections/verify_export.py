@@ -99,7 +99,7 @@ def verify_export(
     OSError.
     """
     header = _header(path)
-    trusted = list(keys) or [VerifierKey.parse(key) for key in header.keys]
+    trusted = list(keys) or _keys_in(header)
     report = Report(origin="", size=header.size, is_key_from_file=not keys)
     checkpoint = _signed(header.checkpoint.encode(), trusted, "checkpoint", report)
     older = None if previous is None else _signed(previous, trusted, "older checkpoint", report)
@@ -465,13 +465,18 @@ def _header(path: Path) -> export_format.Header:
             raise ExportInvalid(f"the format is {fields['format']!r}, not {export_format.FORMAT}")
         if set(fields) != export_format.HEADER_FIELDS or fields["columns"] != list(COLUMNS):
             raise ExportInvalid("the header is not that of an export")
-        keys = tuple(str(VerifierKey.parse(key)) for key in fields["keys"])
-        header = export_format.Header(int(fields["size"]), str(fields["checkpoint"]), keys)
+        return export_format.Header(
+            int(fields["size"]), str(fields["checkpoint"]), tuple(map(str, fields["keys"]))
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ExportInvalid("the file does not begin with the header of an export") from error
+
+
+def _keys_in(header: export_format.Header) -> list[VerifierKey]:
+    try:
+        return [VerifierKey.parse(key) for key in header.keys]
     except NoteInvalid as error:
         raise ExportInvalid(f"the header has a key that is none: {error}") from error
-    return header
 
 
 def _without_first_line(blocks: Iterator[bytes]) -> Iterator[bytes]:

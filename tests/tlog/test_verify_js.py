@@ -121,6 +121,59 @@ def test_lines_are_found_wrong_at_the_same_place_in_both(
         assert found == places_by_python(path, keys=[KEY.verifier]), path.read_bytes()
 
 
+ODD_VALUES = [
+    (b"[1,0,", b"[true,0,"),
+    (b"[1,0,", b"[1.0,0,"),
+    (b"[1,0,", b"[1,0.0,"),
+    (b"[1,0,", b"[1,-0,"),
+    (b"[2,4,", b"[2,4e0,"),
+    (b"[2,4,", b"[2,true,"),
+    (b"[2,4,", b"[2,-1,"),
+    (b"[2,4,", b"[2,41,"),
+    (b"[2,4,", b"[2,9007199254740993,"),
+    (b"[2,4,", b"[2, 4,"),
+    (b"[2,4,", b" [2,4,"),
+    (b"[2,4,", b"[2,4],[2,4,"),
+    (b',"SeatsBooked",2,', b',"SeatsBooked",2.0,'),
+    (b',"SeatsBooked",2,', b',"SeatsBooked",true,'),
+    (b',"SeatsBooked",2,', b',"SeatsBooked",1,'),
+    (b',"SeatsBooked",2,', b',"SeatsBooked",3,'),
+    (b',"SeatsBooked",2,', b',"SeatsBooked",70000,'),
+    (b',"SeatsBooked",2,', b',"\\u0053eatsBooked",2,'),
+    (b',"SeatsBooked",2,', b',"toString",2,'),
+    (b'"quantity":2', b'"quantity":2.0'),
+    (b'"quantity":2', b'"quantity":true'),
+    (b'"quantity":2', b'"quantity":9007199254740993'),
+    (b'"quantity":2', b'"quantity":3,"quantity":2'),
+    (b'"quantity":2', b'"quantity":2,"quantity":3'),
+    (b'"quantity":2', b'"__proto__":{},"quantity":2'),
+    (b'"name":"A show"', b'"name":"\\ud800"'),
+    (b'"name":"A show"', b'"name":"\\u0041 show"'),
+    (b'"name":"A show"', b'"name":"\xff"'),
+    (b'"name":"A show"', b'"name":"A\tshow"'),
+    (b'{"end":true,', b'{"end":true,"more":1,'),
+    (b'{"end":true,', b'{"end":1,'),
+    (b'{"end":true,', b'\n{"end":true,'),
+    (b'{"end":true,', b'null\n{"end":true,'),
+    (b'{"stream":"', b'{"more":1,"stream":"'),
+    (b'{"stream":"0', b'{"stream":"O'),
+]
+
+
+def test_oddly_written_values_are_judged_the_same_by_both(file: Path, tmp_path: Path) -> None:
+    paths = []
+    for n, (usual, odd) in enumerate(ODD_VALUES):
+        whole = file.read_bytes()
+        assert usual in whole, usual
+        paths.append(tmp_path / f"{n}.ndjson")
+        paths[-1].write_bytes(whole.replace(usual, odd, 1))
+
+    by_javascript = places_by_javascript(paths, keys=[KEY.verifier])
+
+    for path, found, (_, odd) in zip(paths, by_javascript, ODD_VALUES, strict=True):
+        assert found == places_by_python(path, keys=[KEY.verifier]), odd
+
+
 def test_older_checkpoints_are_held_against_it_by_both(file: Path, tmp_path: Path) -> None:
     entries = story_of_every_type().appended
     older, other = tmp_path / "older.ndjson", tmp_path / "other.ndjson"
