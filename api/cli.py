@@ -253,6 +253,73 @@ def verify_receipt(file: Path, keys: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path) -> None:
+    """Write the whole ledger with its signed checkpoint to FILE, for anybody to verify.
+
+    Bookings go on meanwhile. Repeating an export that was interrupted completes it.
+    """
+    from api.exports import export_to
+    from api.reports import progress
+    from projections.export import NothingSigned
+    from projections.export_format import ExportInvalid
+
+    with _servers() as settings, _keys_usable(), progress("entries exported") as advance:
+        try:
+            exported = export_to(file, _url(settings), settings, advance)
+        except (ExportInvalid, NothingSigned, OSError) as error:
+            _end(EXIT_FAILED, str(error))
+    click.echo(f"{exported.entries:,} entries in {exported.streams:,} events are in {file}")
+
+
+@main.command("verify-export")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--previous",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An older checkpoint, or a receipt with one: nothing up to it may have changed.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="The log's public key, or a file with such keys; those in FILE where not given.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="One per processor if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def verify_export(
+    file: Path,
+    previous: Path | None,
+    keys: tuple[str, ...],
+    processes: int | None,
+    as_json: bool,
+) -> None:
+    """Check an export with nothing but FILE: chain, tree, signature and the rules L1 to L4."""
+    import os
+
+    from api.exports import export_report_as_json, export_report_as_text, previous_checkpoint
+    from api.receipts import verifier_keys
+    from api.reports import progress
+    from projections.export_format import ExportInvalid
+    from projections.verify_export import verify_export as run
+
+    with progress("entries verified") as advance:
+        try:
+            report = run(
+                file,
+                keys=verifier_keys(keys),
+                previous=None if previous is None else previous_checkpoint(previous),
+                processes=processes or os.cpu_count() or 1,
+                progress=advance,
+            )
+        except (ExportInvalid, OSError) as error:
+            _end(EXIT_FAILED, f"{file}: {error}")
+    click.echo(export_report_as_json(report) if as_json else export_report_as_text(report))
+    if report.findings:
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(as_json: bool) -> None:
     """Replay everything from the database; exit 0 only if every invariant holds."""

@@ -50,10 +50,10 @@ class Sequencer:
         """Take note that these streams may have got entries."""
         self._moved.update(stream_ids)
 
-    async def compare_a_page(self) -> None:
+    async def compare_a_page(self) -> bool:
         """Take note of the streams behind among the next `_PAGE_STREAMS`; begins again at the end.
 
-        Raises `ledger.database.DatabaseUnavailable`.
+        Whether there are more pages before that. Raises `ledger.database.DatabaseUnavailable`.
         """
         with translate_errors():
             async with self._pool.connection() as connection:
@@ -66,6 +66,7 @@ class Sequencer:
         last, behind = row
         self._compared_to = last or NIL
         self.notice(behind)
+        return last is not None
 
     async def number(self) -> int:
         """Number what the streams noticed have new; how many entries that were.

@@ -105,6 +105,14 @@ class TransparencyLog:
         await self._sign()
         self._taken_since = None
 
+    async def catch_up_with_all(self) -> None:
+        """Number, add to the tree and sign all that is committed by now; raises as `catch_up`."""
+        while await self._sequencer.compare_a_page():
+            pass
+        while self._sequencer.has_news:
+            await self._sequencer.number()
+        await self._sign()
+
     async def _run(self) -> None:
         while True:
             started = monotonic()
