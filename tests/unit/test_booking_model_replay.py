@@ -113,6 +113,9 @@ LINE = (schedule(capacity=1), book(), join(user=BOB))
         pytest.param([SEATS], booked(1, seats=("A1", "A2")), "L2", id="more seats than places"),
         pytest.param([SEATS], held(2, seats=("A1",)), "L2", id="fewer seats than places"),
         pytest.param([schedule()], booked(0), "L2", id="no place booked"),
+        pytest.param(
+            [schedule(), book()], booked(booking_id=booking_id(1)), "L2", id="a booking made twice"
+        ),
         pytest.param([schedule(), book(2)], held(-1), "L2", id="less than no place held"),
         pytest.param(
             [*HELD], HoldReleased(hold_id(1), BOB), "L2", id="another user's hold released"
