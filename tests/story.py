@@ -95,14 +95,18 @@ class Story:
         self.appended += decided.appended
         for stream in decided.streams.values():
             assert replayed(stream.stream_id, self.appended) == stream
-        for record in self._changed(decided):
-            own = [each for each in self.appended if _id_of(record) in _named(each)]
-            assert (record.entry, record.changed) == (_mark(own[0]), _mark(own[-1]))
-            assert record.stream_id == own[0].stream_id
+        self._check_marks(decided)
         return decided
 
-    def _changed(self, decided: Decided) -> list[Booking | Hold | Waiting]:
-        return [*decided.bookings.values(), *decided.holds.values(), *decided.line.values()]
+    def _check_marks(self, decided: Decided) -> None:
+        entries_of: dict[object, list[Recorded]] = {}
+        for recorded in self.appended:
+            for named in _named(recorded):
+                entries_of.setdefault(named, []).append(recorded)
+        for record in (*decided.bookings.values(), *decided.holds.values(), *decided.line.values()):
+            own = entries_of[_id_of(record)]
+            assert (record.entry, record.changed) == (_mark(own[0]), _mark(own[-1]))
+            assert record.stream_id == own[0].stream_id
 
     def stream(self, event_id: EventId = EVENT) -> Stream:
         return self.loaded.streams[event_id]

@@ -145,9 +145,9 @@ def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
 
 def test_of_several_processes_that_ask_at_once_all_get_the_same_key(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    barrier, keys = spawn.Barrier(3), spawn.Queue()
+    barrier, keys = spawn.Barrier(2), spawn.Queue()
     path = tmp_path / "ticket.pem"
-    processes = [spawn.Process(target=_ask, args=(barrier, path, keys)) for _ in range(3)]
+    processes = [spawn.Process(target=_ask, args=(barrier, path, keys)) for _ in range(2)]
     for process in processes:
         process.start()
     given_out = {keys.get(timeout=20) for _ in processes}
