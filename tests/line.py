@@ -61,7 +61,10 @@ class Line:
         server_reader, server_writer = await asyncio.open_connection(*self._server)
         call = _Call(self, client_writer, server_writer)
         talk = asyncio.current_task()
+        assert talk is not None
         self._talks.add(talk)
+        # Also when hanging up finds it closing its ends.
+        talk.add_done_callback(self._talks.discard)
         try:
             async with asyncio.TaskGroup() as both_ways:
                 both_ways.create_task(call.pass_on_questions(client_reader))
@@ -71,9 +74,8 @@ class Line:
         finally:
             for writer in (client_writer, server_writer):
                 writer.close()
-                with suppress(ConnectionError):
+                with suppress(ConnectionError, asyncio.CancelledError):
                     await writer.wait_closed()
-            self._talks.discard(talk)
             if call.was_cut:
                 self._cut_is_closed.set()
 
