@@ -103,7 +103,9 @@ class Story:
         for recorded in self.appended:
             for named in _named(recorded):
                 entries_of.setdefault(named, []).append(recorded)
-        for record in (*decided.bookings.values(), *decided.holds.values(), *decided.line.values()):
+        changed: list[Booking | Hold | Waiting]
+        changed = [*decided.bookings.values(), *decided.holds.values(), *decided.line.values()]
+        for record in changed:
             own = entries_of[_id_of(record)]
             assert (record.entry, record.changed) == (_mark(own[0]), _mark(own[-1]))
             assert record.stream_id == own[0].stream_id

@@ -3,8 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Thread
 from typing import Final
 
@@ -110,11 +108,12 @@ def await_waiting(database: str, count: int) -> None:
         time.sleep(0.002)
 
 
-@contextmanager
-def stopped_between_batches(database: str, running: Served) -> Iterator[int]:
-    """How many places are still taken while no batch can go on, though some have been written."""
-    before, mine = taken(database), Turn(database)
-    mine.come()
+def stop_between_batches(database: str, mine: Turn) -> tuple[Turn, int]:
+    """The lock again after some batch was written, so that no other can be, and what is left.
+
+    ``mine`` is the lock from before the first of them.
+    """
+    before = taken(database)
     while True:
         await_waiting(database, 1)  # the sweeper of the application stands before the lock
         following = Turn(database)
@@ -122,14 +121,10 @@ def stopped_between_batches(database: str, running: Served) -> Iterator[int]:
         mine.end()
         following.come()
         mine = following
-        # Seen through the lock: nobody else can write now.
+        # What is seen through the lock stays: nobody else can write now.
         left = taken(database)
-        if left < before or running.process.poll() is not None:
-            break
-    try:
-        yield left
-    finally:
-        mine.end()
+        if left < before:
+            return mine, left
 
 
 def kill(running: Served) -> None:
@@ -153,9 +148,12 @@ def test_after_a_crash_between_batches_the_next_process_goes_on_where_it_stopped
 ) -> None:
     """In the end every booking and hold of it was ended once, and no other event's."""
     assert taken(called_off) == TICKETS - 1 + 3
+    first = Turn(called_off)
+    first.come()
     with served(called_off, None) as running:
-        with stopped_between_batches(called_off, running) as left:
-            kill(running)
+        mine, left = stop_between_batches(called_off, first)
+        kill(running)
+        mine.end()
         done = len(cancellations(called_off))
         assert 0 < left < TICKETS
         assert done % CANCELLED_AT_A_TIME == 0 or done == BOOKINGS

@@ -27,7 +27,7 @@ async def sweeping(database: str) -> AsyncIterator[Any]:
             limits=Limits(),
             heads=Heads(0),
             measure=measure_nothing,
-            publish=lambda _: None,
+            publish=lambda *_: None,
         ) as writer,
         open_app_pool(database, size=1) as pool,
     ):

@@ -76,7 +76,7 @@ def with_one_more(story: Story, entry: Entry, at: Instant = NOW) -> None:
     fold(last.stream_id, [*map(read_row, story.appended), read_row(forged)])
 
 
-OF_PRICES = {
+OF_PRICES: dict[str, Any] = {
     "categories": (category("full", 1), category("reduced")),
     "quotas": (quota("cheap", 1, "reduced"),),
 }
