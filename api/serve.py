@@ -1,5 +1,6 @@
 """Serving over HTTP: uvicorn with what an operator expects of its end."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -16,6 +17,7 @@ from api.settings import Settings
 _BACKLOG: Final = 4096
 _GRACE_SECONDS: Final = 7  # with the next, SIGTERM to exit within 10 s
 _CLOSE_SECONDS_MAX: Final = 2.0
+_GC_THRESHOLD: Final = 50_000
 
 
 def serve(settings: Settings) -> None:
@@ -44,7 +46,12 @@ def app() -> object:
 
     settings = Settings()
     logs.configure(settings.log_level)
-    return create_app(settings, on_shutdown=_leave_in_time)
+    application = create_app(settings, on_shutdown=_leave_in_time)
+    # A batch makes thousands of objects that live until its commit, and none of them in cycles:
+    # looking for cycles every 700 objects, as Python does, costs a tenth of the throughput.
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    return application
 
 
 def _leave_in_time() -> None:

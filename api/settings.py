@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, description="API processes.")
     batch_size_max: int = Field(default=512, ge=1, description="Commands in one transaction.")
     batches_in_flight_max: int = Field(
-        default=2, ge=1, description="Transactions of the common queue at a time, per process."
+        default=1, ge=1, description="Transactions of the common queue at a time, per process."
     )
     streams_per_transaction: Literal["many", "one"] = Field(
         default="many",

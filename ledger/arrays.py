@@ -1,7 +1,7 @@
 """Columns of a batch in PostgreSQL's binary array format, built in one go.
 
 psycopg's own list dumper looks at every element anew; a batch has some twenty columns of known
-types, so packing them by type takes a fifth of the time (docs/decisions/binary-arrays.md).
+types, so packing them by type takes a fifth of the time: docs/decisions/0021.
 
 Format: PostgreSQL's array_recv, one dimension: int32 dimensions, has-nulls, element type, length,
 lower bound; then of each element its int32 length, -1 for null, and its bytes.

@@ -52,7 +52,7 @@ class Limits:
     """How much the combiner takes on, and how long it waits for what."""
 
     batch_size_max: int = 512
-    batches_in_flight_max: int = 2
+    batches_in_flight_max: int = 1
     streams_aside_max: int = 4
     pending_max: int = 8_192
     common_lock_wait_ms: int = 200
