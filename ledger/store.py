@@ -14,6 +14,7 @@ from ledger.commands import (
     AnnulCheckIn,
     BookSeats,
     CancelBooking,
+    CancelEvent,
     CheckIn,
     Command,
     ConfirmHold,
@@ -123,6 +124,7 @@ class Needs:
     users: set[tuple[EventId, UserId]] = field(default_factory=set)
     joining: set[tuple[EventId, UserId]] = field(default_factory=set)
     tidied: set[EventId] = field(default_factory=set)
+    called_off: set[EventId] = field(default_factory=set)
 
 
 def needs_of(submissions: Iterable[Submission]) -> Needs:
@@ -156,6 +158,8 @@ def _add_needs(needs: Needs, command: Command) -> None:
             needs.waiting.add((event_id, command.waiting_id))
         case TidyEvent():
             needs.tidied.add(event_id)
+        case CancelEvent():
+            needs.called_off.add(event_id)
         case _:
             pass
 
@@ -236,7 +240,12 @@ async def _load_more(connection: Connection, loaded: Loaded, needs: Needs) -> No
     over = [
         stream_id
         for stream_id in needs.tidied
-        if stream_id in streams and streams[stream_id].terms.status is EventStatus.CANCELLED
+        if stream_id in streams
+        # Cancelled before, or by a command of this very batch.
+        and (
+            stream_id in needs.called_off
+            or streams[stream_id].terms.status is EventStatus.CANCELLED
+        )
     ]
     if seated or sorted_by_price or lined or over:
         async with connection.pipeline():

@@ -728,10 +728,10 @@ def test_in_memory_it_does_so_in_two_thousand_examples_with_every_entry_and_refu
 
 
 @pytest.mark.slow
-def test_on_postgres_it_does_so_in_hundreds_of_examples_or_as_many_as_asked_for(
+def test_on_postgres_it_does_so_in_a_hundred_examples_or_as_many_as_asked_for(
     database: str, pytestconfig: pytest.Config
 ) -> None:
-    examples = int(os.environ.get("FLASHTICKET_TEST_EXAMPLES", "200"))
+    examples = int(os.environ.get("FLASHTICKET_TEST_EXAMPLES", "100"))
     with InPostgres.on(database) as ledger:
         run_machine(ledger, pytestconfig, examples=examples, steps=40)
 

@@ -459,4 +459,4 @@ def test_whatever_happens_to_the_line_the_ledger_answers_as_the_tallies_do(datab
 
 @pytest.mark.slow
 def test_it_does_so_in_longer_examples(database: str) -> None:
-    run_machine(database, examples=100, steps=25)
+    run_machine(database, examples=50, steps=25)
