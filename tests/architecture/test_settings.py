@@ -13,7 +13,11 @@ README = (ROOT / "README.md").read_text()
 ROW = re.compile(r"^\| `(FLASHTICKET_\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 ROWS = {name: (default, words) for name, default, words in ROW.findall(README)}
 FIELDS = {f"FLASHTICKET_{name.upper()}": field for name, field in Settings.model_fields.items()}
-OF_TESTS = {"FLASHTICKET_TEST_DATABASE_URL", "FLASHTICKET_TEST_REDIS_URL"}
+OF_TESTS = {
+    "FLASHTICKET_TEST_EXAMPLES",
+    "FLASHTICKET_TEST_DATABASE_URL",
+    "FLASHTICKET_TEST_REDIS_URL",
+}
 """Where tests find servers; the application does not know these."""
 
 OTHERS_THAT_NAME_SETTINGS = [
