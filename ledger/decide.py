@@ -194,8 +194,10 @@ def _closed(terms: Terms, command: Command, now: Instant) -> Rejection | None:
     return None
 
 
-def _book(state: State, terms: Terms, command: BookSeats, now: Instant) -> Decision:
-    choice = _closed(terms, command, now) or choose(
+def _choose_on_sale(
+    state: State, terms: Terms, command: BookSeats | HoldSeats, now: Instant
+) -> Choice | Rejection:
+    return _closed(terms, command, now) or choose(
         state,
         terms,
         user_id=command.user_id,
@@ -203,6 +205,10 @@ def _book(state: State, terms: Terms, command: BookSeats, now: Instant) -> Decis
         category=command.category,
         seats=command.seats,
     )
+
+
+def _book(state: State, terms: Terms, command: BookSeats, now: Instant) -> Decision:
+    choice = _choose_on_sale(state, terms, command, now)
     if not isinstance(choice, Choice):
         return choice
     return (
@@ -218,14 +224,7 @@ def _book(state: State, terms: Terms, command: BookSeats, now: Instant) -> Decis
 
 
 def _hold(state: State, terms: Terms, command: HoldSeats, now: Instant) -> Decision:
-    choice = _closed(terms, command, now) or choose(
-        state,
-        terms,
-        user_id=command.user_id,
-        quantity=command.quantity,
-        category=command.category,
-        seats=command.seats,
-    )
+    choice = _choose_on_sale(state, terms, command, now)
     if not isinstance(choice, Choice):
         return choice
     return (
