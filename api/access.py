@@ -51,14 +51,27 @@ _BEARER = HTTPBearer(auto_error=False, description="A key from `flashticket keys
 
 async def principal_of(keys: KeyRing, authorization: str | None, call: str) -> Principal:
     """Who calls; raises the `Problem` of having no valid key, or one without the role."""
+    key = _bearer_key(authorization)
+    return _admitted(keys.known(key) or await keys.find(key), call)
+
+
+def principal_held(keys: KeyRing, authorization: str | None, call: str) -> Principal | None:
+    """As `principal_of`, from memory alone; None if that can't tell yet."""
+    principal = keys.known(_bearer_key(authorization))
+    return None if principal is None else _admitted(principal, call)
+
+
+def _bearer_key(authorization: str | None) -> str:
     if authorization is None or authorization[:7].lower() != "bearer ":
         raise Problem(
             "unauthenticated",
             "The request has no bearer key.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    key = authorization[7:].strip()
-    principal = keys.known(key) or await keys.find(key)
+    return authorization[7:].strip()
+
+
+def _admitted(principal: Principal | None, call: str) -> Principal:
     if principal is None:
         raise Problem(
             "unauthenticated",
