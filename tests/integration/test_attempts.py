@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from box_office import carry_out, open_app_pool, register, sell, verified
-from line import Cut, open_line
 from samples import ACTOR, ALICE, book, cancel, new_event_id, schedule, submit
 
 from ledger.attempts import OutcomeUnknown
@@ -17,6 +16,7 @@ from ledger.database import DatabaseUnavailable
 from ledger.handle import Locked
 from ledger.records import Booking
 from ledger.values import BookingId, EventId
+from loadtest.torture.line import Cut, open_line
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from line import Cut, Line, open_line
 from samples import schedule, submit
 from tallies import Answer, Sells, Tallies, Wish
 
@@ -50,6 +49,7 @@ from ledger.records import Booking, Hold
 from ledger.rejections import SalesClosed, SoldOut
 from ledger.values import BookingId, EventId, HoldId, Instant, UserId
 from ledger.verify import verify
+from loadtest.torture.line import Cut, Line, open_line
 
 USERS: Final = [UserId(UUID(int=0xA000 + n)) for n in range(3)]
 STRANGER: Final = UserId(UUID(int=0xA999))

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 _LENGTH = struct.Struct(">I")
@@ -58,10 +58,14 @@ class Line:
         if self._is_down:
             client_writer.close()
             return
-        server_reader, server_writer = await asyncio.open_connection(*self._server)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(*self._server)
+        except OSError:
+            # As if it had been refused by the server itself.
+            client_writer.close()
+            return
         call = _Call(self, client_writer, server_writer)
-        talk = asyncio.current_task()
-        assert talk is not None
+        talk = cast("asyncio.Task[None]", asyncio.current_task())
         self._talks.add(talk)
         # Also when hanging up finds it closing its ends.
         talk.add_done_callback(self._talks.discard)
