@@ -1,22 +1,29 @@
 """The few ASGI steps that the hot calls take themselves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from api.problems import MEDIA_TYPE, Problem
+from api.direct import Reply
+from api.problems import Problem
 
 BODY_BYTES_MAX: Final = 64 * 1024
-JSON: Final = b"application/json"
 
 
-def header(scope: Scope, name: bytes) -> str | None:
+def header_bytes(scope: Scope, name: bytes) -> bytes | None:
     """The value of a request header, ``name`` in lower case."""
     for key, value in scope["headers"]:
         if key == name:
-            return str(value, "latin-1")
+            found: bytes = value
+            return found
     return None
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """As `header_bytes`, as text."""
+    value = header_bytes(scope, name)
+    return None if value is None else str(value, "latin-1")
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -38,38 +45,23 @@ def too_large() -> Problem:
 
 
 async def respond(
-    send: Send,
-    status: int,
-    body: bytes,
-    *,
-    content_type: bytes = JSON,
-    headers: Iterable[tuple[bytes, bytes]] = (),
+    send: Send, status: int, body: bytes, *, headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> None:
+    """A whole response with a JSON body."""
+    await respond_with(send, Reply(status, body, headers=tuple(headers)))
+
+
+async def respond_with(send: Send, reply: Reply) -> None:
     """A whole response in two messages."""
     await send(
         {
             "type": "http.response.start",
-            "status": status,
+            "status": reply.status,
             "headers": [
-                (b"content-type", content_type),
-                (b"content-length", str(len(body)).encode()),
-                *headers,
+                (b"content-type", reply.content_type),
+                (b"content-length", str(len(reply.body)).encode()),
+                *reply.headers,
             ],
         }
     )
-    await send({"type": "http.response.body", "body": body})
-
-
-async def respond_problem(send: Send, problem: Problem) -> None:
-    """A problem document as the response."""
-    await respond(
-        send,
-        problem.status,
-        problem.body(),
-        content_type=MEDIA_TYPE.encode(),
-        headers=_encoded(problem.headers),
-    )
-
-
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.body", "body": reply.body})

@@ -15,28 +15,21 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from api import metrics
-from api.asgi import BODY_BYTES_MAX, header, respond_problem, too_large
-from api.problems import Problem, problem_of_error
-from api.routing import LeanRoute
+from api.asgi import BODY_BYTES_MAX, header, header_bytes, respond_with, too_large
+from api.direct import problem_reply, require_json
+from api.problems import problem_of_error
+from api.routing import DirectRoute, LeanRoute
+from api.services import Services
 from api.settings import Settings
 
 _log = logging.getLogger("flashticket.requests")
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SLOW_SECONDS: Final = 1.0
 CLIENT_GONE: Final = 499
 """The status, as nginx has it, of a request whose sender left: for the log, nobody is answered."""
 
 _BULK_PATHS: Final = frozenset({"/v1/users/import"})
-
-
-def _require_json(scope: Scope) -> None:
-    content_type = header(scope, b"content-type")
-    if content_type is None:
-        return
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem("unsupported-media-type", f"The body is said to be {content_type[:100]!r}.")
 
 
 class Door:
@@ -53,8 +46,29 @@ class Door:
             if not route.param_convertors
         }
         self._by_pattern = [route for route in lean if route.param_convertors]
+        self._direct = {
+            (method.encode(), path.encode()): route
+            for (method, path), route in self._by_path.items()
+            if isinstance(route, DirectRoute)
+        }
         self._request_ids = itertools.count(1)
-        self._request_id_prefix = secrets.token_hex(4)
+        self._request_id_prefix = secrets.token_hex(4).encode()
+
+    @property
+    def services(self) -> Services:
+        """What the calls work with, once the application has started."""
+        services: Services = self._app.state.services
+        return services
+
+    def direct_route(self, method: bytes, target: bytes) -> DirectRoute | None:
+        """The route of a request that can be answered without ASGI."""
+        return self._direct.get((method, target))
+
+    def request_id(self, given: bytes | None) -> bytes:
+        """The id of a request: what its sender gave, if it is one, or a new one."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return b"%b-%x" % (self._request_id_prefix, next(self._request_ids))
 
     def stop(self) -> None:
         """End the responses that never end by themselves: the server is about to stop."""
@@ -66,7 +80,7 @@ class Door:
             return
         started = perf_counter()
         answered = 0.0
-        request_id = self._request_id(scope)
+        request_id = self.request_id(header_bytes(scope, b"x-request-id"))
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -75,7 +89,7 @@ class Door:
                 status, answered = message["status"], perf_counter()
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", request_id.encode()),
+                    (b"x-request-id", request_id),
                 ]
             await send(message)
 
@@ -87,16 +101,19 @@ class Door:
         except Exception as error:  # noqa: BLE001  every error gets its answer here
             failure = error
             if status == 0:
-                await respond_problem(send_with_id, problem_of_error(error))
+                await respond_with(send_with_id, problem_reply(problem_of_error(error)))
         # To the start of the answer: a live feed lasts as long as its reader likes.
-        self._note(scope, request_id, status, (answered or perf_counter()) - started, failure)
+        seconds = (answered or perf_counter()) - started
+        route: Any = scope.get("route")
+        call = "none" if route is None else route.name
+        self.note(call, scope["method"], scope["path"], request_id, status, seconds, failure)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = header(scope, b"content-length")
         announced = int(length) if length is not None and length.isdigit() else 0
         has_body = announced > 0 or header(scope, b"transfer-encoding") is not None
         if has_body and scope["path"] not in _BULK_PATHS:
-            _require_json(scope)
+            require_json(header_bytes(scope, b"content-type"))
             if announced > BODY_BYTES_MAX:
                 raise too_large()
         route = self._by_path.get((scope["method"], scope["path"])) or self._match(scope)
@@ -116,22 +133,17 @@ class Door:
                     return route
         return None
 
-    def _request_id(self, scope: Scope) -> str:
-        given = header(scope, b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            return given
-        return f"{self._request_id_prefix}-{next(self._request_ids):x}"
-
-    def _note(
+    def note(
         self,
-        scope: Scope,
-        request_id: str,
+        call: str,
+        method: str,
+        path: str,
+        request_id: bytes,
         status: int,
         seconds: float,
         failure: Exception | None,
     ) -> None:
-        route: Any = scope.get("route")
-        call = "none" if route is None else route.name
+        """Measure and log a request that was answered."""
         metrics.count_request(call, status, seconds)
         failed = status >= 500 or seconds > _SLOW_SECONDS
         if self._logs == "all" or (failed and self._logs == "failures"):
@@ -140,9 +152,9 @@ class Door:
                 "request",
                 exc_info=failure if status == 500 else None,
                 extra={
-                    "request_id": request_id,
-                    "method": scope["method"],
-                    "path": scope["path"],
+                    "request_id": request_id.decode(),
+                    "method": method,
+                    "path": path,
                     "call": call,
                     "status": status,
                     "ms": round(seconds * 1000, 1),

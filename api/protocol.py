@@ -1,34 +1,86 @@
-"""HTTP/1.1 as uvicorn speaks it, plus the two things that responses without end need.
+"""HTTP/1.1 as uvicorn speaks it, plus a short way for direct calls and an end for endless ones.
 
-A handler can reach its connection, to give up on a reader that does not read; and the application
-learns that the server stops, which otherwise waits for every response to end by itself.
+A direct call (`api.direct`) is answered by an `Exchange` instead of an ASGI cycle. A handler can
+reach its connection, to give up on a reader that does not read; and the application learns that
+the server stops, which otherwise waits for every response to end by itself.
 """
 
 import asyncio
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.asgi import BODY_BYTES_MAX
+from api.door import Door
+from api.exchange import Exchange
+
 _EXTENSION: Final = "flashticket.connection"
 
 
-class Stoppable(Protocol):
-    """An application that is told when the server stops."""
-
-    def stop(self) -> None: ...
-
-
 class HttpProtocol(HttpToolsProtocol):
-    """For the setting ``http`` of uvicorn, with an application that is `Stoppable`."""
+    """For the setting ``http`` of uvicorn, with a `Door` as the application."""
+
+    @property
+    def _door(self) -> Door:
+        return cast("Door", self.app)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {_EXTENSION: {"transport": self.transport}}
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        if not self._begin_exchange():
+            target, headers, expect = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = target, expect
+            self.headers.extend(headers)
+            self.scope["extensions"] = {_EXTENSION: {"transport": self.transport}}
+            super().on_headers_complete()
+
+    def _begin_exchange(self) -> bool:
+        """Whether this request is one for an `Exchange`, which then begins."""
+        parser = self.parser
+        route = self._door.direct_route(parser.get_method(), self.url)
+        if (
+            route is None
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.expect_100_continue
+            or parser.should_upgrade()
+            or parser.get_http_version() != "1.1"
+            or not _has_short_body(self.headers)
+        ):
+            return False
+        keep_alive = parser.should_keep_alive()
+        self.cycle = Exchange(self._door, route, self.headers, self, keep_alive=keep_alive)
+        return True
+
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, Exchange):
+            self.cycle.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if isinstance(self.cycle, Exchange):
+            task = self.cycle.begin()
+            if task is not None:
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+        else:
+            super().on_message_complete()
 
     def shutdown(self) -> None:
         super().shutdown()
-        cast("Stoppable", self.app).stop()
+        self._door.stop()
+
+
+def _has_short_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    for name, value in headers:
+        if name == b"content-length":
+            return 0 < int(value) <= BODY_BYTES_MAX
+    return False
 
 
 def transport_of(scope: Scope) -> asyncio.Transport | None:

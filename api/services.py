@@ -53,14 +53,17 @@ class Services:
     keys: KeyRing
     ticket_key: Ed25519PrivateKey | None
 
-    async def carry_out(self, submission: Submission) -> Done:
-        """What came of ``submission``, durable; raises the `Problem` that stood in the way."""
+    def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
+        """The outcome of ``submission``, durable; raises the `Problem` of not being taken."""
         try:
-            outcome = await self.writer.submit(submission)
+            return self.writer.submit(submission)
         except Overloaded:
             raise Problem("overloaded", "Too many are waiting. Nothing was done.") from None
         except Closing:
             raise Problem("unavailable", "We are shutting down. Nothing was done.") from None
+
+    def done(self, submission: Submission, outcome: Outcome) -> Done:
+        """What came of ``submission``; raises the `Problem` that stood in the way."""
         command = type(submission.commands[0]).__name__
         metrics.count_command(command, _outcome_label(outcome))
         match outcome:
@@ -75,6 +78,13 @@ class Services:
                 raise problem_of_error(error) from error
             case _:
                 assert_never(outcome)
+
+    async def carry_out(self, submission: Submission) -> Done:
+        """What came of ``submission``, durable; raises the `Problem` that stood in the way.
+
+        Cancelling the caller cancels nothing: a command once taken is carried out.
+        """
+        return self.done(submission, await asyncio.shield(self.submit(submission)))
 
     async def carry_out_one(self, submission: Submission) -> Part:
         """As `carry_out`, for a submission of one command."""

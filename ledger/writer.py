@@ -1,5 +1,6 @@
 """The way in: a submission goes to the combiner, its outcome comes back durable."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -29,11 +30,10 @@ class Writer:
         """Submissions taken that have no outcome yet."""
         return self._combiner.unanswered
 
-    async def submit(self, submission: Submission) -> Outcome:
+    def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """The outcome of ``submission``, durable; `Failed` holds what went wrong.
 
-        Raises `Overloaded` or `Closing` when it was not taken. Cancelling the caller cancels
-        nothing here: a command once taken is carried out.
+        Raises `Overloaded` or `Closing` when it was not taken; once taken it is carried out.
         """
         command = submission.commands[0]
         if (
@@ -45,8 +45,10 @@ class Writer:
             # With a key the answer may be that of an earlier booking, which only the ledger knows.
             refusal = self._heads.refuse(command)
             if refusal is not None:
-                return refusal
-        return await self._combiner.submit(submission)
+                refused: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+                refused.set_result(refusal)
+                return refused
+        return self._combiner.submit(submission)
 
 
 @asynccontextmanager

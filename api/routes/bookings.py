@@ -6,23 +6,23 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Response
 from pydantic import TypeAdapter, ValidationError
-from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed, principal_of
-from api.asgi import header, read_body, respond
+from api.access import allowed
+from api.direct import Fields, Later, Reply, field_text
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal, Role
 from api.orders import order_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
-from api.routing import LeanRoute
+from api.routes.directory import require_known
+from api.routing import DirectRoute
 from api.services import Services, services_of
 from api.validation import validation_problem
 from api.views import REPLAYED, booking_fields, booking_of, booking_response, json_response
-from ledger.batch import Done
+from ledger.batch import Done, Outcome
 from ledger.commands import BookSeats, CancelBooking, Submission, TransferBooking
 from ledger.records import Booking
 from ledger.values import BookingId, EventId, UserId
@@ -33,18 +33,16 @@ _REPLAYED: Final = ((REPLAYED.lower().encode(), b"true"),)
 router = APIRouter(prefix="/v1", tags=["bookings"])
 
 
-async def answer_book_seats(scope: Scope, receive: Receive, send: Send) -> None:
-    """POST /v1/bookings: parse, enqueue, await, answer."""
-    services: Services = scope["app"].state.services
-    principal = await principal_of(services.keys, header(scope, b"authorization"), "book_seats")
+def begin_booking(services: Services, principal: Principal, fields: Fields, body: bytes) -> Later:
+    """POST /v1/bookings: parse, enqueue, and answer when the outcome is there."""
     try:
-        asked = _BOOKING_IN.validate_json(await read_body(receive))
+        asked = _BOOKING_IN.validate_json(body)
     except ValidationError as error:
         raise validation_problem(error.errors(), "body") from None
     order = order_of(asked)
     key, request_hash = digests(
         principal.key_id,
-        header(scope, b"idempotency-key"),
+        field_text(fields, b"idempotency-key"),
         "book_seats",
         {"event_id": asked.event_id, "user_id": asked.user_id, **order.fields()},
     )
@@ -56,9 +54,14 @@ async def answer_book_seats(scope: Scope, receive: Receive, send: Send) -> None:
         category=order.category,
         seats=order.seats,
     )
-    done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
-    body = orjson.dumps(booking_fields(booking_of(done.parts[0].subject)))
-    await respond(send, 201, body, headers=_REPLAYED if done.replayed else ())
+    submission = Submission((command,), principal.key_id, key, request_hash)
+
+    def reply(outcome: Outcome) -> Reply:
+        done = services.done(submission, outcome)
+        booked = orjson.dumps(booking_fields(booking_of(done.parts[0].subject)))
+        return Reply(201, booked, headers=_REPLAYED if done.replayed else ())
+
+    return Later(services.submit(submission), reply)
 
 
 async def book_seats(body: bodies.BookingIn, idempotency_key: IdempotencyKey = None) -> None:
@@ -68,12 +71,12 @@ async def book_seats(body: bodies.BookingIn, idempotency_key: IdempotencyKey = N
     """
 
 
-def book_seats_route() -> LeanRoute:
-    """The documented route of `answer_book_seats`."""
-    return LeanRoute(
+def book_seats_route() -> DirectRoute:
+    """The documented route of `begin_booking`."""
+    return DirectRoute(
         "/v1/bookings",
         book_seats,
-        handler=answer_book_seats,
+        call=begin_booking,
         methods=["POST"],
         tags=["bookings"],
         status_code=201,
@@ -198,8 +201,7 @@ async def list_bookings_of_user(
 ) -> Response:
     """A user's bookings in the order they were made; a client's key sees those that it booked."""
     after = position(cursor)
-    if await services.queries.user(UserId(user_id)) is None:
-        raise Problem("user-not-found", f"There is no user {user_id}.")
+    await require_known(services, UserId(user_id))
     booked_by = principal.key_id if principal.role is Role.CLIENT else None
     bookings = await services.queries.bookings_of(UserId(user_id), after, limit, booked_by)
     page = {

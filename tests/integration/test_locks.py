@@ -63,7 +63,7 @@ def test_a_stuck_stream_holds_up_only_itself_and_is_served_once_it_is_free(datab
         async with opened(database) as writer:
             with held(database, [stuck]):
                 waiting = [
-                    asyncio.create_task(writer.submit(submit(book(event_id=stuck))))
+                    asyncio.ensure_future(writer.submit(submit(book(event_id=stuck))))
                     for _ in range(3)
                 ]
                 for _ in range(2):  # together with the stuck one, and while it waits aside
@@ -89,7 +89,7 @@ def test_more_stuck_streams_than_can_wait_aside_still_hold_up_no_other(database:
         async with opened(database, limits) as writer:
             with held(database, stuck):
                 waiting = [
-                    asyncio.create_task(writer.submit(submit(book(event_id=event_id))))
+                    asyncio.ensure_future(writer.submit(submit(book(event_id=event_id))))
                     for event_id in stuck
                 ]
                 answer = await writer.submit(submit(book(event_id=free)))

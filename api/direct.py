@@ -1,0 +1,97 @@
+"""Direct calls: answered from a request's bytes, with no ASGI and no task between.
+
+Of what a booking costs, handing it through ASGI as a scope, a task and four messages was a third
+(docs/decisions/0046). A direct call is a plain function that starts the work and says how its
+outcome becomes the reply; what the door does for every other call is done here for this one. Where
+a request is unusual (chunked, pipelined, HTTP/1.0) the same function is called through ASGI.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from api.problems import MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from api.keys import Principal
+    from api.services import Services
+    from ledger.batch import Outcome
+
+JSON: Final = b"application/json"
+_PROBLEM: Final = MEDIA_TYPE.encode()
+
+
+@dataclass(slots=True)
+class Reply:
+    """A whole response, but for what every response has."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+class Later(NamedTuple):
+    """Work that goes on: what it comes to, and the reply that makes. Either may raise."""
+
+    outcome: "asyncio.Future[Outcome]"
+    reply: "Callable[[Outcome], Reply]"
+
+
+Fields = Mapping[bytes, bytes]
+"""Request headers by lower-case name; of one that is repeated, the first."""
+
+DirectCall = Callable[["Services", "Principal", Fields, bytes], Later]
+"""Starts a call for whoever may call it, from the headers and the body; may raise."""
+
+
+def require_json(content_type: bytes | None) -> None:
+    """Raise the `Problem` of a body that is said to be anything but JSON."""
+    if content_type is None or content_type == JSON:
+        return
+    media_type = content_type.partition(b";")[0].strip().lower()
+    if media_type != JSON:
+        said = str(content_type[:100], "latin-1")
+        raise Problem("unsupported-media-type", f"The body is said to be {said!r}.")
+
+
+def fields_of(headers: Sequence[tuple[bytes, bytes]]) -> Fields:
+    return dict(reversed(headers))
+
+
+def field_text(fields: Fields, name: bytes) -> str | None:
+    """The value of a header as text."""
+    value = fields.get(name)
+    return None if value is None else str(value, "latin-1")
+
+
+def problem_reply(problem: Problem) -> Reply:
+    """A problem document as the reply."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    return Reply(problem.status, problem.body(), _PROBLEM, headers)
+
+
+def response_bytes(
+    reply: Reply,
+    request_id: bytes,
+    default_headers: Sequence[tuple[bytes, bytes]],
+    *,
+    keep_alive: bool,
+) -> bytes:
+    """``reply`` as HTTP/1.1 (RFC 9112)."""
+    parts = [
+        STATUS_LINE[reply.status],
+        b"content-type: ",
+        reply.content_type,
+        b"\r\ncontent-length: %d\r\nx-request-id: %b\r\n" % (len(reply.body), request_id),
+    ]
+    for name, value in (*default_headers, *reply.headers):
+        parts += (name, b": ", value, b"\r\n")
+    if not keep_alive:
+        parts.append(b"connection: close\r\n")
+    parts += (b"\r\n", reply.body)
+    return b"".join(parts)

@@ -1,0 +1,117 @@
+"""One direct call on one connection, from its headers to the last byte of its reply."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from api.access import principal_held, principal_of
+from api.direct import (
+    Later,
+    Reply,
+    field_text,
+    fields_of,
+    problem_reply,
+    require_json,
+    response_bytes,
+)
+from api.problems import problem_of_error
+
+if TYPE_CHECKING:
+    from api.door import Door
+    from api.keys import Principal
+    from api.protocol import HttpProtocol
+    from api.routing import DirectRoute
+    from ledger.batch import Outcome
+
+
+class Exchange(RequestResponseCycle):
+    """To uvicorn it stands where the cycle of an ASGI call would, with a cycle's attributes.
+
+    Thereby requests behind it on the connection, a shutdown and a lost connection are dealt with
+    as for every other call.
+    """
+
+    message_event = asyncio.Event()  # set when the connection is lost; nobody waits for it
+
+    def __init__(
+        self,
+        door: "Door",
+        route: "DirectRoute",
+        headers: Sequence[tuple[bytes, bytes]],
+        protocol: "HttpProtocol",
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self._started = perf_counter()
+        self._door = door
+        self._route = route
+        self._fields = fields_of(headers)
+        self._protocol = protocol
+        self.body = bytearray()
+        self.more_body = True
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+
+    def begin(self) -> "asyncio.Task[None] | None":
+        """Start the call, its body being complete; the task if the key is still looked for."""
+        self.more_body = False
+        try:
+            require_json(self._fields.get(b"content-type"))
+            keys = self._door.services.keys
+            principal = principal_held(keys, self._authorization(), self._route.name)
+            if principal is None:
+                return asyncio.create_task(self._begin_when_found())
+            self._call(principal)
+        except Exception as error:  # noqa: BLE001  every error gets its answer here
+            self._fail(error)
+        return None
+
+    async def _begin_when_found(self) -> None:
+        keys = self._door.services.keys
+        try:
+            self._call(await principal_of(keys, self._authorization(), self._route.name))
+        except Exception as error:  # noqa: BLE001  every error gets its answer here
+            self._fail(error)
+
+    def _authorization(self) -> str | None:
+        return field_text(self._fields, b"authorization")
+
+    def _call(self, principal: "Principal") -> None:
+        later = self._route.call(self._door.services, principal, self._fields, bytes(self.body))
+        if later.outcome.done():
+            self._settle(later, later.outcome)
+        else:
+            later.outcome.add_done_callback(partial(self._settle, later))
+
+    def _settle(self, later: Later, outcome: "asyncio.Future[Outcome]") -> None:
+        try:
+            reply = later.reply(outcome.result())
+        except Exception as error:  # noqa: BLE001  every error gets its answer here
+            self._fail(error)
+        else:
+            self._send(reply, None)
+
+    def _fail(self, error: Exception) -> None:
+        self._send(problem_reply(problem_of_error(error)), error)
+
+    def _send(self, reply: Reply, failure: Exception | None) -> None:
+        door, protocol = self._door, self._protocol
+        request_id = door.request_id(self._fields.get(b"x-request-id"))
+        seconds = perf_counter() - self._started
+        self.response_complete = True
+        if not protocol.transport.is_closing():
+            default_headers = protocol.server_state.default_headers
+            protocol.transport.write(
+                response_bytes(reply, request_id, default_headers, keep_alive=self.keep_alive)
+            )
+            if not self.keep_alive:
+                protocol.transport.close()
+            protocol.on_response_complete()
+        door.note(
+            self._route.name, self._route.path, "POST", request_id, reply.status, seconds, failure
+        )
