@@ -19,6 +19,7 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "import_users": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "list_users": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "read_user": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "erase_user": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "open_event": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "close_event": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "cancel_event": frozenset({Role.ORGANIZER, Role.ADMIN}),

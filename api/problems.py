@@ -104,6 +104,9 @@ KINDS: Final[dict[str, Kind]] = {
     "unsupported-media-type": Kind(
         415, "The body has another type than this call takes", "Send application/json."
     ),
+    "user-erased": Kind(
+        410, "The user was erased", "Nothing is kept but the id, which their bookings carry."
+    ),
     "user-not-found": Kind(404, "No such user", "Check the id; POST /v1/users makes one."),
     "validation": Kind(422, "The request is not valid", "`errors` says where and why."),
     "venue-not-found": Kind(404, "No such venue", "Check the id; POST /v1/venues makes one."),

@@ -10,6 +10,7 @@ from ledger.values import ActorId, Instant, UserId, VenueId
 
 _INSERT_VENUE: Final = statement("ledger", "insert_venue")
 _INSERT_USER: Final = statement("ledger", "insert_user")
+_ERASE_USER: Final = statement("ledger", "erase_user")
 _COPY_USERS: Final = statement("ledger", "copy_users")
 _INSERT_KEY: Final = statement("ledger", "insert_key")
 _LIST_KEYS: Final = statement("ledger", "list_keys")
@@ -49,6 +50,15 @@ async def add_venue(pool: Pool, venue: Venue) -> None:
 async def add_user(pool: Pool, user: User) -> None:
     """Add ``user``; raises `DatabaseUnavailable`."""
     await fetch(pool, _INSERT_USER, user.user_id, user.name, user.email, user.created_at)
+
+
+async def erase_user(pool: Pool, user_id: UserId, at: Instant) -> bool:
+    """Take away all that is known of a user but the id; False where there is nothing to take.
+
+    A booking that is being decided meanwhile may still be made, one that comes later is refused.
+    Raises `DatabaseUnavailable`.
+    """
+    return bool(await fetch(pool, _ERASE_USER, user_id, at))
 
 
 async def import_users(connection: Connection, users: AsyncIterator[User]) -> int:

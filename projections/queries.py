@@ -38,6 +38,7 @@ _READ_VENUE: Final = statement("projections", "read_venue")
 _LIST_VENUES: Final = statement("projections", "list_venues")
 _READ_USER: Final = statement("projections", "read_user")
 _LIST_USERS: Final = statement("projections", "list_users")
+_FIND_ERASED_USER: Final = statement("projections", "find_erased_user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,10 @@ class Queries:
     async def user(self, user_id: UserId) -> User | None:
         rows = await self._rows(_READ_USER, user_id)
         return User(*rows[0]) if rows else None
+
+    async def is_erased(self, user_id: UserId) -> bool:
+        """Whether there was a user of that id, who was erased."""
+        return bool(await self._rows(_FIND_ERASED_USER, user_id))
 
     async def users(self, after: UUID, limit: int) -> list[User]:
         return [User(*row) for row in await self._rows(_LIST_USERS, after, limit)]

@@ -139,7 +139,10 @@ async def list_users(
     )
 
 
-@router.get("/users/{user_id}", responses=problems("user-not-found", call="read_user"))
+# Only ids, or /users/import would be taken for one and not say which methods it has.
+@router.get(
+    "/users/{user_id:uuid}", responses=problems("user-erased", "user-not-found", call="read_user")
+)
 async def read_user(
     user_id: UUID,
     _: Principal = Depends(allowed("read_user")),
@@ -148,5 +151,13 @@ async def read_user(
     """One user."""
     user = await services.queries.user(UserId(user_id))
     if user is None:
-        raise Problem("user-not-found", f"There is no user {user_id}.")
+        await require_known(services, UserId(user_id))
+        raise Problem("user-erased", f"User {user_id} was erased.")
     return user_body(user)
+
+
+async def require_known(services: Services, user_id: UserId) -> None:
+    """Raise the `Problem` of an id that no user has or ever had."""
+    queries = services.queries
+    if await queries.user(user_id) is None and not await queries.is_erased(user_id):
+        raise Problem("user-not-found", f"There is no user {user_id}.")

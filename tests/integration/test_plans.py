@@ -77,6 +77,9 @@ _FILL: Final = """
     INSERT INTO users (user_id, name, email, created_at_us)
     SELECT id(3, n), 'A', 'a@b.c', 0 FROM generate_series(1, 20000) AS n;
 
+    INSERT INTO erased_users (user_id, erased_at_us)
+    SELECT id(9, n), 0 FROM generate_series(1, 20000) AS n;
+
     INSERT INTO venues (venue_id, name, capacity, created_at_us)
     SELECT id(5, n), 'A hall', 100, 0 FROM generate_series(1, 20000) AS n;
 

@@ -12,6 +12,7 @@ TABLES = (
     "bookings",
     "venues",
     "users",
+    "erased_users",
     "api_keys",
     "migrations",
     "sequence",
@@ -25,7 +26,10 @@ TABLES = (
     "seat_claims",
     "allotments",
 )
-MAY_BE_DELETED = {"seat_claims"}  # a seat given back is claimed by nothing
+MAY_BE_DELETED = {
+    "seat_claims",  # a seat given back is claimed by nothing
+    "users",  # one who asks to be erased
+}
 
 
 @pytest.fixture(scope="module")
