@@ -1,6 +1,8 @@
 """Who may call what: one table, and the check that every route passes through."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -8,6 +10,7 @@ from fastapi.security import HTTPBearer
 
 from api.keys import KeyRing, Principal, Role
 from api.problems import Problem
+from api.rates import Limiter, RateLimited
 
 ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "add_venue": frozenset({Role.ORGANIZER, Role.ADMIN}),
@@ -50,16 +53,40 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
 _BEARER = HTTPBearer(auto_error=False, description="A key from `flashticket keys create`.")
 
 
-async def principal_of(keys: KeyRing, authorization: str | None, call: str) -> Principal:
-    """Who calls; raises the `Problem` of having no valid key, or one without the role."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What tells who calls, and how often they may."""
+
+    keys: KeyRing
+    rates: Limiter
+
+
+async def principal_of(access: Access, authorization: str | None, call: str) -> Principal:
+    """Who calls; raises the `Problem` of having no valid key, or one that may not now."""
     key = _bearer_key(authorization)
-    return _admitted(keys.known(key) or await keys.find(key), call)
+    principal = access.keys.known(key) or await access.keys.find(key)
+    if principal is None:
+        raise Problem(
+            "unauthenticated",
+            "The key is not known, or not valid any more.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
+    if principal.rate is not None:
+        with _as_problem("key"):
+            await access.rates.acquire(principal.key_id, principal.rate)
+    return _admitted(principal, call)
 
 
-def principal_held(keys: KeyRing, authorization: str | None, call: str) -> Principal | None:
+def principal_held(access: Access, authorization: str | None, call: str) -> Principal | None:
     """As `principal_of`, from memory alone; None if that can't tell yet."""
-    principal = keys.known(_bearer_key(authorization))
-    return None if principal is None else _admitted(principal, call)
+    principal = access.keys.known(_bearer_key(authorization))
+    if principal is None:
+        return None
+    if principal.rate is not None:
+        with _as_problem("key"):
+            if not access.rates.take(principal.key_id):
+                return None
+    return _admitted(principal, call)
 
 
 def _bearer_key(authorization: str | None) -> str:
@@ -72,25 +99,43 @@ def _bearer_key(authorization: str | None) -> str:
     return authorization[7:].strip()
 
 
-def _admitted(principal: Principal | None, call: str) -> Principal:
-    if principal is None:
-        raise Problem(
-            "unauthenticated",
-            "The key is not known.",
-            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-        )
+def _admitted(principal: Principal, call: str) -> Principal:
     roles = ROLES_OF_CALL[call]
     if principal.role not in roles:
         names = ", ".join(sorted(roles))
         raise Problem("forbidden", f"This call is for: {names}.", roles=sorted(roles))
+    if principal.scopes is not None and call not in principal.scopes:
+        scopes = sorted(principal.scopes)
+        raise Problem("forbidden", f"This key is only for: {', '.join(scopes)}.", scopes=scopes)
     return principal
+
+
+@contextmanager
+def _as_problem(kind: str) -> Iterator[None]:
+    """Raise the `Problem` of a rate that is used up, with the headers of
+    draft-ietf-httpapi-ratelimit-headers-10.
+    """
+    try:
+        yield
+    except RateLimited as limited:
+        rate, wait = limited.rate, limited.retry_after_seconds
+        raise Problem(
+            "rate-limited",
+            f"This {kind} may send {rate.requests} requests in {rate.seconds} s.",
+            headers={
+                "Retry-After": str(wait),
+                "RateLimit-Policy": f'"{kind}";q={rate.requests};w={rate.seconds}',
+                "RateLimit": f'"{kind}";r=0;t={wait}',
+            },
+            rate=str(rate),
+        ) from None
 
 
 def allowed(call: str) -> Callable[..., Awaitable[Principal]]:
     """The dependency of a route that lets through whoever may call ``call``."""
 
     async def check(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Principal:
-        keys: KeyRing = request.app.state.keys
-        return await principal_of(keys, request.headers.get("authorization"), call)
+        access: Access = request.app.state.access
+        return await principal_of(access, request.headers.get("authorization"), call)
 
     return check

@@ -59,7 +59,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:
             app.state.services = services
-            app.state.keys = services.keys
+            app.state.access = services.access
             yield
             if on_shutdown is not None:
                 on_shutdown()

@@ -6,7 +6,8 @@ from typing import Final
 
 from uuid_utils.compat import uuid7
 
-from api.keys import Role, hash_of, new_key
+from api.keys import Role, hash_of
+from api.new_keys import KeyTerms, make_key
 from api.times import now
 from ledger import directory
 from ledger.batch import Done
@@ -14,7 +15,7 @@ from ledger.combiner import Limits
 from ledger.commands import ScheduleEvent, Submission
 from ledger.database import Pool, open_pool, translate_errors
 from ledger.heads import Heads
-from ledger.values import SYSTEM, ActorId, EventId, Instant, UserId, VenueId
+from ledger.values import SYSTEM, EventId, Instant, UserId, VenueId
 from ledger.writer import open_writer
 
 _DAYS_AHEAD: Final = 90
@@ -78,22 +79,20 @@ async def seed(url: str, *, role: str | None, users: int, capacity: int) -> Seed
 
 async def create_key(url: str, *, role: str | None, key_role: Role) -> str:
     """A new API key; only its hash is stored."""
-    key = new_key(key_role)
     async with _pool(url, role) as pool:
-        await _store(pool, key, key_role)
-    return key
+        _, text = await make_key(pool, KeyTerms(key_role))
+    return text
 
 
 async def demo_keys(url: str, *, role: str | None, kept: dict[str, str]) -> dict[str, str]:
     """A key by role: those of ``kept`` that the database knows, new ones for the rest."""
     keys: dict[str, str] = {}
     async with _pool(url, role) as pool:
-        stored = await directory.list_keys(pool)
+        valid = await directory.find_keys(pool, [hash_of(key) for key in kept.values()])
         for key_role in Role:
             key = kept.get(key_role)
-            if key is None or hash_of(key) not in stored:
-                key = new_key(key_role)
-                await _store(pool, key, key_role)
+            if key is None or hash_of(key) not in valid:
+                _, key = await make_key(pool, KeyTerms(key_role, name="demo"))
             keys[key_role] = key
     return keys
 
@@ -110,7 +109,3 @@ async def has_events(url: str, *, role: str | None) -> bool:
 
 def _pool(url: str, role: str | None) -> Pool:
     return open_pool(url, role=role, size_max=1, name="command")
-
-
-async def _store(pool: Pool, key: str, role: Role) -> None:
-    await directory.add_key(pool, directory.Key(ActorId(uuid7()), hash_of(key), role, now()))

@@ -24,7 +24,7 @@ def problems(*codes: str, call: str | None = None) -> dict[int | str, dict[str, 
     """
     every = {*codes, *_OF_EVERY_CALL}
     if call in ROLES_OF_CALL:
-        every |= {"unauthenticated", "forbidden"}
+        every |= {"unauthenticated", "forbidden", "rate-limited"}
     responses: dict[int | str, dict[str, Any]] = {}
     for code in sorted(every):
         kind = KINDS[code]

@@ -62,8 +62,8 @@ class Exchange(RequestResponseCycle):
         self.more_body = False
         try:
             require_json(self._fields.get(b"content-type"))
-            keys = self._door.services.keys
-            principal = principal_held(keys, self._authorization(), self._route.name)
+            access = self._door.services.access
+            principal = principal_held(access, self._authorization(), self._route.name)
             if principal is None:
                 return asyncio.create_task(self._begin_when_found())
             self._call(principal)
@@ -72,9 +72,9 @@ class Exchange(RequestResponseCycle):
         return None
 
     async def _begin_when_found(self) -> None:
-        keys = self._door.services.keys
+        access = self._door.services.access
         try:
-            self._call(await principal_of(keys, self._authorization(), self._route.name))
+            self._call(await principal_of(access, self._authorization(), self._route.name))
         except Exception as error:  # noqa: BLE001  every error gets its answer here
             self._fail(error)
 

@@ -77,6 +77,7 @@ KINDS: Final[dict[str, Kind]] = {
     "internal-error": Kind(
         500, "Something broke on our side", "Tell us the request id; repeat with the same key."
     ),
+    "key-not-found": Kind(404, "No such key", "Check the id; GET /v1/keys lists them."),
     "limit-per-user": Kind(
         409, "The user's limit for this event is reached", "Book fewer, or for another user."
     ),
@@ -89,6 +90,9 @@ KINDS: Final[dict[str, Kind]] = {
         503, "Too many requests are waiting", "Nothing was done. Repeat after Retry-After."
     ),
     "payload-too-large": Kind(413, "The body is too large", "Bodies end at 64 KiB, bulk apart."),
+    "rate-limited": Kind(
+        429, "Too many requests in this time", "Nothing was done. Repeat after Retry-After."
+    ),
     "sales-closed": Kind(409, "Sales are not open now", "Come back between opening and closing."),
     "sold-out": Kind(
         409, "Not enough places are left", "Ask for fewer, or watch the event's availability."

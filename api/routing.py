@@ -38,7 +38,7 @@ class DirectRoute(LeanRoute):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = scope["app"].state.services
         authorization = header(scope, b"authorization")
-        principal = await principal_of(services.keys, authorization, self.name)
+        principal = await principal_of(services.access, authorization, self.name)
         body = await read_body(receive)
         later = self.call(services, principal, fields_of(scope["headers"]), body)
         await respond_with(send, later.reply(await asyncio.shield(later.outcome)))

@@ -11,9 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
 
 from api import metrics
+from api.access import Access
 from api.keys import KeyRing
+from api.leases import Leases
 from api.live import Live
 from api.problems import Problem, problem_of, problem_of_error
+from api.rates import Limiter
 from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
@@ -50,7 +53,7 @@ class Services:
     live: Live
     seat_maps: SeatMaps
     cache: Cache | None
-    keys: KeyRing
+    access: Access
     ticket_key: Ed25519PrivateKey | None
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
@@ -154,7 +157,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 publish=publish,
             )
         )
-        keys = KeyRing(pool)
+        # Apart, so that keys are looked at in time however long the queue of queries is.
+        key_pool = open_pool(settings.database_url, role=role, size_max=1, name="keys")
+        await key_pool.open(wait=False)
+        stack.push_async_callback(key_pool.close)
+        keys = KeyRing(key_pool)
+        leases = Leases(cache)
         for background in (
             keys.keep_fresh(),
             _watch(writer, pool, log, live),
@@ -173,7 +181,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             live=live,
             seat_maps=SeatMaps(queries.seats),
             cache=cache,
-            keys=keys,
+            access=Access(keys, Limiter("key", leases, processes=settings.workers)),
             ticket_key=_ticket_key(settings),
         )
 

@@ -1,19 +1,21 @@
 """Reference data that decisions look up: venues, users and API keys."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from ledger.database import Connection, Pool, fetch, statement
+from ledger.database import Connection, Pool, Row, fetch, statement
 from ledger.values import ActorId, Instant, UserId, VenueId
 
 _INSERT_VENUE: Final = statement("ledger", "insert_venue")
 _INSERT_USER: Final = statement("ledger", "insert_user")
 _ERASE_USER: Final = statement("ledger", "erase_user")
 _COPY_USERS: Final = statement("ledger", "copy_users")
-_INSERT_KEY: Final = statement("ledger", "insert_key")
-_LIST_KEYS: Final = statement("ledger", "list_keys")
+_INSERT_API_KEY: Final = statement("ledger", "insert_api_key")
+_FIND_API_KEYS: Final = statement("ledger", "find_api_keys")
+_LIST_API_KEYS: Final = statement("ledger", "list_api_keys")
+_REVOKE_API_KEY: Final = statement("ledger", "revoke_api_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,35 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key as stored: ``key_hash`` is the SHA-256 of its text."""
+    """An API key as people see it; its text is not kept.
+
+    ``scopes`` name the only calls it is for, if not None. A key with a ``user_id`` acts for that
+    user alone. At most ``rate_requests`` are answered in each window of ``rate_seconds``.
+    """
 
     key_id: ActorId
-    key_hash: bytes
+    name: str
     role: str
+    scopes: tuple[str, ...] | None
+    user_id: UserId | None
+    rate_requests: int | None
+    rate_seconds: int | None
     created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidKey:
+    """A key that is valid, and for how many microseconds more; None for no end."""
+
+    key_id: ActorId
+    role: str
+    scopes: tuple[str, ...] | None
+    user_id: UserId | None
+    rate_requests: int | None
+    rate_seconds: int | None
+    valid_us: int | None
 
 
 async def add_venue(pool: Pool, venue: Venue) -> None:
@@ -75,11 +100,51 @@ async def import_users(connection: Connection, users: AsyncIterator[User]) -> in
     return count
 
 
-async def add_key(pool: Pool, key: Key) -> None:
-    """Add ``key``; raises `DatabaseUnavailable`."""
-    await fetch(pool, _INSERT_KEY, key.key_id, key.key_hash, key.role, key.created_at)
+async def add_key(pool: Pool, key: Key, key_hash: bytes) -> None:
+    """Add ``key``, known by the SHA-256 of its text; raises `DatabaseUnavailable`."""
+    await fetch(
+        pool,
+        _INSERT_API_KEY,
+        key.key_id,
+        key_hash,
+        key.name,
+        key.role,
+        None if key.scopes is None else list(key.scopes),
+        key.user_id,
+        key.rate_requests,
+        key.rate_seconds,
+        key.created_at,
+        key.expires_at,
+    )
 
 
-async def list_keys(pool: Pool) -> dict[bytes, tuple[UUID, str]]:
-    """Key id and role of every key, by the key's hash; raises `DatabaseUnavailable`."""
-    return {key_hash: (key_id, role) for key_hash, key_id, role in await fetch(pool, _LIST_KEYS)}
+async def find_keys(pool: Pool, key_hashes: Sequence[bytes]) -> dict[bytes, ValidKey]:
+    """Those of the keys with ``key_hashes`` that are valid now, by the database's clock.
+
+    Raises `DatabaseUnavailable`.
+    """
+    rows = await fetch(pool, _FIND_API_KEYS, list(key_hashes))
+    return {
+        key_hash: ValidKey(key_id, role, _tuple(scopes), *rest)
+        for key_hash, key_id, role, scopes, *rest in rows
+    }
+
+
+async def list_keys(pool: Pool, after: UUID, limit: int) -> list[Key]:
+    """A page of all keys in order of creation; raises `DatabaseUnavailable`."""
+    return [_key(row) for row in await fetch(pool, _LIST_API_KEYS, after, limit)]
+
+
+async def revoke_key(pool: Pool, key_id: ActorId) -> Key | None:
+    """The key, revoked now or before; None if there is none. Raises `DatabaseUnavailable`."""
+    rows = await fetch(pool, _REVOKE_API_KEY, key_id)
+    return _key(rows[0]) if rows else None
+
+
+def _key(row: Row) -> Key:
+    key_id, name, role, scopes, *rest = row
+    return Key(key_id, name, role, _tuple(scopes), *rest)
+
+
+def _tuple(scopes: list[str] | None) -> tuple[str, ...] | None:
+    return None if scopes is None else tuple(scopes)

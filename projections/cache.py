@@ -62,6 +62,10 @@ return stored
 """
 
 
+Script = Callable[[Sequence[str], Sequence[str | int]], Awaitable[Any]]
+"""See `Cache.script`."""
+
+
 class CacheAway(Exception):
     """Redis cannot be asked now; the ledger can."""
 
@@ -116,6 +120,19 @@ class Cache:
         if not stored:
             return None
         return {event_id: _head(value) for event_id, value in zip(heads, stored, strict=True)}
+
+    def script(self, text: str) -> Script:
+        """A Lua script, to be called with the names of its keys and its arguments.
+
+        The names get this application's prefix. Calling it raises `CacheAway`.
+        """
+        registered = self._redis.register_script(text)
+
+        async def run(names: Sequence[str], arguments: Sequence[str | int]) -> Any:
+            keys = [_PREFIX + name for name in names]
+            return await self._ask(lambda: registered(keys=keys, args=arguments))
+
+        return run
 
     async def ping(self) -> None:
         """Raises `CacheAway` unless Redis answers."""

@@ -1,6 +1,0 @@
--- Add an API key by its hash.
--- locks: the new row
--- index: api_keys_key_hash_key
--- rows: one
-INSERT INTO api_keys (key_id, key_hash, role, created_at_us)
-VALUES ($1, $2, $3, $4)
