@@ -62,11 +62,6 @@ KINDS: Final[dict[str, Kind]] = {
     "capacity-below-sold": Kind(
         409, "More places are taken than that", "Nothing was changed. Choose more, or cancel some."
     ),
-    "entry-too-large": Kind(
-        409,
-        "An entry does not fit a bundle",
-        "Bundles hold entries of up to 65,535 bytes; GET /v1/ledger has every entry.",
-    ),
     "event-not-found": Kind(404, "No such event", "Check the id; GET /v1/events lists them."),
     "forbidden": Kind(403, "Your key may not do this", "Use a key with one of the roles named."),
     "idempotency-key-reused": Kind(

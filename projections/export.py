@@ -29,6 +29,7 @@ _READ_EXPORT_PAGE: Final = statement("projections", "read_export_page")
 _READ_LEAF_TILES: Final = statement("projections", "read_leaf_tiles")
 
 _PAGE_ENTRIES: Final = 5_000
+_PAGE_PAYLOAD_BYTES: Final = 1 << 24
 _PAGE_TILES: Final = 200
 
 Progress = Callable[[int], None]
@@ -169,7 +170,8 @@ def _write_entries(
 def _entries(
     connection: Connection, size: int, after: tuple[UUID, int]
 ) -> Iterator[tuple[Any, ...]]:
-    while page := _rows(connection, _READ_EXPORT_PAGE, *after, size, _PAGE_ENTRIES):
+    limits = (_PAGE_ENTRIES, _PAGE_PAYLOAD_BYTES)
+    while page := _rows(connection, _READ_EXPORT_PAGE, *after, size, *limits):
         yield from page
         after = page[-1][:2]
 

@@ -120,6 +120,14 @@ def end_line(entries: int, streams: int) -> bytes:
     return _line({"end": True, "entries": entries, "streams": streams})
 
 
+def from_base64(text: str) -> bytes:
+    """What ``text`` stands for; ValueError unless it is the one base64 of that."""
+    decoded = base64.b64decode(text, validate=True)
+    if base64.b64encode(decoded).decode() != text:
+        raise ValueError("it is not canonical base64")
+    return decoded
+
+
 def is_canonical(payload: bytes) -> bool:
     """Whether these bytes are RFC 8785 canonical JSON of an object."""
     try:

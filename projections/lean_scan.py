@@ -4,7 +4,6 @@ Whatever an entry breaks is found at the first entry of its stream that breaks a
 after it in its stream can be judged, and its leaf hashes are taken all the same.
 """
 
-import base64
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -16,14 +15,16 @@ import orjson
 
 from ledger.chain import GENESIS, TAG
 from ledger.codec import INTEGER_MAX
+from projections.export_format import from_base64
 from projections.lean_rules import READINGS, FieldsWrong, LeanStream, RuleBroken
+from projections.leaves import ENTRY_BYTES_MAX, logged
 from projections.merkle import leaf_hash
 
 _HEAD: Final = struct.Struct(f">{len(TAG)}s16sQqH16s32sI")
 _DIGESTS: Final = struct.Struct(">I32sI32sI")
 _LENGTH: Final = struct.Struct(">I")
 _NO_DIGESTS: Final = bytes(8)
-_BYTES_AT_A_TIME: Final = 1 << 16
+_BYTES_AT_A_TIME: Final = 1 << 15
 _DIGEST_BYTES: Final = 32
 
 _UNREADABLE: Final = (
@@ -130,8 +131,9 @@ class Scan:
         add_seq, add_leaf = self.scanned.seqs.append, self.scanned.leaves.append
         rows = _rows(block)
         self.scanned.entries += len(rows)
-        if b"true" in block or b"false" in block:
-            # In a name, most likely; but true equals 1, and no column may be that.
+        if b"true" in block or b"false" in block or len(block) > ENTRY_BYTES_MAX:
+            # In a name, most likely; but true equals 1, and no column may be that. And a long line
+            # may be that of an entry of which the log has a stub: preimages are shorter than lines.
             for row in rows:
                 self._judge(row, ValueError())
             return
@@ -219,7 +221,9 @@ class Scan:
             preimage = self._preimage(line)
             if type(line.seq) is int and 0 <= line.seq < self._size:
                 self.scanned.seqs.append(line.seq)
-                self.scanned.leaves.append(NO_LEAF if preimage is None else leaf_hash(preimage))
+                self.scanned.leaves.append(
+                    NO_LEAF if preimage is None else leaf_hash(logged(preimage))
+                )
             if self._is_broken:
                 self._settle_suspect(line)
                 return
@@ -253,9 +257,11 @@ class Scan:
                 scanned.streams += 1
                 scanned.first_stream_id = scanned.first_stream_id or stream_id
                 scanned.last_stream_id = stream_id
-            case {"tile": int(), "hashes": str()} if len(row) == 2:
+            case {"tile": position, "hashes": str()} if len(row) == 2 and _is_count(position):
                 pass
-            case {"end": True, "entries": int() as entries, "streams": int() as streams}:
+            case {"end": True, "entries": entries, "streams": streams} if (
+                len(row) == 3 and _is_count(entries) and _is_count(streams)
+            ):
                 scanned.end = (entries, streams)
             case _:
                 self._find("format", "a line is neither an entry nor anything else that is known")
@@ -275,7 +281,7 @@ class Scan:
         """The bytes that the entry's hash is over; None when its columns cannot be such."""
         try:
             if type(line.payload) is str:
-                payload = base64.b64decode(line.payload, validate=True)
+                payload = from_base64(line.payload)
             else:
                 payload = orjson.dumps(line.payload, option=orjson.OPT_STRICT_INTEGER)
             if line.actor not in self._actors:
@@ -416,6 +422,10 @@ def _is_uuid(text: str) -> bool:
         return len(_uuid_bytes(text)) > 0
     except ValueError:
         return False
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INTEGER_MAX
 
 
 def _is_odd(value: Any) -> bool:

@@ -250,6 +250,8 @@ def _key_parts(text: str) -> tuple[str, bytes, bytes]:
         decoded_id = bytes.fromhex(key_id)
     except ValueError as error:
         raise NoteInvalid(f"key {name} has no valid id") from error
+    if decoded_id.hex() != key_id:
+        raise NoteInvalid(f"key {name} has an id with capitals or spaces")
     decoded = _decoded(encoded)
     if not decoded:
         raise NoteInvalid(f"key {name} is empty")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from projections.leaves import logged
 from projections.merkle import HASH_BYTES, ProofInvalid, leaf_hash, root_by_inclusion
 from projections.notes import Checkpoint, NoteInvalid, VerifierKey, open_checkpoint
 
@@ -74,7 +75,7 @@ class Receipt:
         """
         try:
             checkpoint = open_checkpoint(self.checkpoint.encode(), keys)
-            leaf = leaf_hash(self.entry)
+            leaf = leaf_hash(logged(self.entry))
             root = root_by_inclusion(leaf, self.seq, checkpoint.size, self.proof)
         except (NoteInvalid, ProofInvalid) as error:
             raise ReceiptInvalid(str(error)) from error

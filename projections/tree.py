@@ -25,8 +25,12 @@ _READ_PROGRESS: Final = statement("projections", "read_progress")
 _READ_TILES: Final = statement("projections", "read_tiles")
 _FIND_SEQ: Final = statement("projections", "find_seq")
 _READ_PREIMAGES: Final = statement("projections", "read_preimages")
+_READ_BUNDLE: Final = statement("projections", "read_bundle")
 
 _ENTRIES_MAX: Final = 20_000
+_PAYLOAD_BYTES_MAX: Final = 1 << 25
+"""Of one transaction: many events of thousands of labelled seats must not outlast its time."""
+
 _LOCK_WAIT_MS: Final = 1_000
 _STATEMENT_MS_MAX: Final = 3_000
 
@@ -106,14 +110,17 @@ class Tree:
         return hashes if len(hashes) == width * HASH_BYTES else None
 
     async def bundle(self, position: int, width: int) -> list[bytes] | None:
-        """The entries from ``position * 256`` on, None unless the tree has ``width`` of them."""
+        """What the log has of the entries from ``position * 256`` on (`projections.leaves`).
+
+        None unless the tree has ``width`` of them.
+        """
         first = position * 256
         if first + width > (await self.progress()).size:
             return None
-        rows = await self._rows(_READ_PREIMAGES, first, first + width)
+        rows = await self._rows(_READ_BUNDLE, first, first + width)
         if len(rows) != width:
             raise EntriesMissing(f"of the {width} entries from {first} on there are {len(rows)}")
-        return [preimage for (preimage,) in rows]
+        return [logged for (logged,) in rows]
 
     async def _prove(self, ranges: list[range]) -> list[bytes]:
         tiles = await self._tiles(places_for(ranges))
@@ -143,7 +150,9 @@ async def _begin(connection: Connection) -> tuple[int, dict[Place, bytes], bytes
         )
         locking = await connection.execute(_LOCK_TREE, prepare=True, binary=True)
         tiles = await connection.execute(_READ_EDGE, prepare=True, binary=True)
-        leaves = await connection.execute(_READ_LEAVES, (_ENTRIES_MAX,), prepare=True, binary=True)
+        leaves = await connection.execute(
+            _READ_LEAVES, (_ENTRIES_MAX, _PAYLOAD_BYTES_MAX), prepare=True, binary=True
+        )
         ((size,),) = await locking.fetchall()
         stored = {
             Place(level, position): hashes for level, position, hashes in await tiles.fetchall()

@@ -16,9 +16,6 @@ from projections.tiles import Place, parse_path
 
 router = APIRouter(prefix="/tlog", tags=["transparency log"])
 
-ENTRY_BYTES_MAX: Final = 2**16 - 1
-"""A bundle gives the length of an entry in 16 bits."""
-
 _TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final = "application/octet-stream"
 _IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -52,13 +49,16 @@ async def read_log_keys(services: Services = Depends(services_of)) -> Response:
 @router.get(
     "/tile/{path:path}",
     response_class=Response,
-    responses={200: {"content": {_BYTES: {}}}, **problems("entry-too-large", "not-found")},
+    responses={200: {"content": {_BYTES: {}}}, **problems("not-found")},
 )
 async def read_tile(
     path: Annotated[str, PathParameter(examples=["0/000", "1/x001/234.p/7", "entries/000"])],
     services: Services = Depends(services_of),
 ) -> Response:
-    """Up to 256 hashes of a level of the tree, or as many entries, as `.p/` says or whole."""
+    """Up to 256 hashes of a level of the tree, or as many entries, as `.p/` says or whole.
+
+    In the place of an entry above 65,535 bytes stands a stub that names it by its hash.
+    """
     asked = parse_path(path)
     if asked is None:
         raise Problem("not-found", "No tile has such a path.")
@@ -73,6 +73,4 @@ async def read_tile(
 
 
 def _bundle(entries: list[bytes]) -> bytes:
-    if max(map(len, entries)) > ENTRY_BYTES_MAX:
-        raise Problem("entry-too-large", "An entry is too long for a bundle; /v1/ledger has it.")
     return b"".join(part for entry in entries for part in (_LENGTH.pack(len(entry)), entry))

@@ -2,17 +2,17 @@
 // rules. Written from the format and not from the Python, so that the two check each other.
 //   zstdcat ledger.ndjson.zst | node verify.mjs - [--key KEY]... [--previous FILE] [--json]
 // In a page: verify(chunks of bytes, {keys, previous}). Without keys, those in the file are used.
-const COLUMNS = "version seq recorded_at_us actor type schema_version idempotency_key request_hash prev_hash hash payload";
+const COLUMNS = '["version","seq","recorded_at_us","actor","type","schema_version","idempotency_key","request_hash","prev_hash","hash","payload"]';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }), bytesOf = (string) => new TextEncoder().encode(string);
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const fromHex = (string) => Uint8Array.from(string.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-const fromBase64 = (string) => Uint8Array.from(atob(string), (character) => character.charCodeAt(0));
+const refuse = (what) => { throw new Error(what); };
+const fromBase64 = (string) => (btoa(atob(string)) === string ? Uint8Array.from(atob(string), (character) => character.charCodeAt(0)) : refuse("no canonical base64"));
 const same = (one, other) => one.length === other.length && one.every((byte, i) => byte === other[i]);
 function joined(...parts) {
   const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
-  return all;
+  return parts.reduce((at, part) => (all.set(part, at), at + part.length), 0), all;
 }
 const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", joined(...parts)));
 // The tree (RFC 6962) and its checkpoint (C2SP tlog-checkpoint, signed-note).
@@ -23,28 +23,26 @@ async function rootOf(hashes) {
   return sha256([1], ...(await Promise.all([rootOf(hashes.slice(0, half)), rootOf(hashes.slice(half))])));
 }
 async function parseKey(line) {
-  const [, name, id, encoded] = line.trim().match(/^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/) ?? [];
+  const [, name, id, encoded] = line.match(/^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/) ?? [];
   const key = fromBase64(encoded ?? ""), hash = await sha256(bytesOf(`${name}\n`), key);
-  if (key.length !== 33 || key[0] !== 1 || hex(hash.slice(0, 4)) !== id) throw new Error(`not a key: ${line}`);
+  if (key.length !== 33 || key[0] !== 1 || hex(hash.slice(0, 4)) !== id) refuse(`not a key: ${line}`);
   return { name, id, raw: key.slice(1) };
 }
 async function openCheckpoint(note, keys) {
   const [, body, signatures] = note.match(/^([\s\S]*\n)\n((?:\u2014 [^\n]+\n)+)$/) ?? [];
   const [origin, size, root] = (body ?? "").split("\n");
-  if (!/^(0|[1-9][0-9]*)$/.test(size) || !/^[A-Za-z0-9+/]{43}=$/.test(root)) throw new Error("it is no checkpoint");
+  if (!/^(0|[1-9][0-9]*)$/.test(size) || !/^[A-Za-z0-9+/]{43}=$/.test(root)) refuse("it is no checkpoint");
   let isSigned = false;
   for (const [, name, encoded] of signatures.trimEnd().split("\n").map((line) => line.split(" "))) {
     const signature = fromBase64(encoded);
     const key = keys.find((each) => each.name === name && name === origin && each.id === hex(signature.slice(0, 4)));
     if (!key) continue;
     const known = await crypto.subtle.importKey("raw", key.raw, "Ed25519", false, ["verify"]);
-    if (!(await crypto.subtle.verify("Ed25519", known, signature.slice(4), bytesOf(body)))) throw new Error(`the signature by ${name} is wrong`);
+    if (!(await crypto.subtle.verify("Ed25519", known, signature.slice(4), bytesOf(body)))) refuse(`the signature by ${name} is wrong`);
     isSigned = true;
   }
-  if (!isSigned) throw new Error("no known key has signed it");
-  return { origin, size: Number(size), root: fromBase64(root) };
+  return isSigned ? { origin, size: Number(size), root: fromBase64(root) } : refuse("no known key has signed it");
 }
-
 // Fields: i integer, s text, ? or null, in brackets a list of.
 const CATEGORIES = [{ capacity: "i?", name: "s", price_cents: "i" }], QUOTAS = [{ capacity: "i", categories: ["s"], name: "s" }];
 const SEAT_ROWS = [{ category: "s?", row: "s", seats: ["s"], section: "s" }], TICKET = { booking_id: "s", ticket: "i" };
@@ -93,10 +91,7 @@ class Stream {
     this.move(claim.seats, undefined, id);
     if (claim.seats.length || claim.category !== null) this.take(claim, claim.quantity, 1);
   }
-  book(id, claim) {
-    this.bookings.set(id, { ...claim, cancelled: new Set(), inside: new Set() });
-    this.booked += claim.quantity;
-  }
+  book(id, claim) { this.bookings.set(id, { ...claim, cancelled: new Set(), inside: new Set() }); this.booked += claim.quantity; }
   end(entry) {
     const hold = known(this.holds, entry.hold_id, "hold");
     require(hold.user_id === entry.user_id, "L2", "a hold ends with other contents");
@@ -116,7 +111,6 @@ class Stream {
   }
 }
 const isLive = (booking, ticket) => ticket >= 1 && ticket <= booking.quantity && !booking.cancelled.has(ticket);
-
 // What fields an entry type has, and what it does to its stream.
 const RULES = {
   EventScheduled: [{ ...TERMS, categories: CATEGORIES, hold_seconds: "i", limit_per_order: "i?", quotas: QUOTAS, seat_rows: SEAT_ROWS }, (s, e) => {
@@ -191,14 +185,16 @@ function preimageOf(streamId, [version, , at, actor, type, schema, key, request,
     ...[bytesOf(type), fromHex(key ?? ""), fromHex(request ?? ""), stored].flatMap((each) => [numberBytes("setUint32", 4, each.length), each]),
   );
 }
+// What the tree has of an entry: of one too long for a bundle, a stub.
+const logged = (image, hash) => (image.length < 65536 ? [image] : [bytesOf("flashticket/long-entry/1\n"), image.subarray(20, 44), image.subarray(70, 102), hash]);
 
 // A line as JSON; nothing of it where it has other numbers than integers, or half characters.
 function parse(bytes) {
   try {
     const line = text.decode(bytes), row = JSON.parse(line);
     const bare = line.replace(/"(?:[^"\\]|\\.)*"/g, "");
-    const isOdd = /[.eE]/.test(bare) || bare.match(/-?\d+/g)?.some((number) => !Number.isSafeInteger(Number(number)));
-    return /\\ud[89a-f]/i.test(JSON.stringify(row)) ? null : Array.isArray(row) && isOdd ? [] : row;
+    const isOdd = /[.eE]/.test(Array.isArray(row) ? bare : bare.replace("true", "")) || bare.match(/-?\d+/g)?.some((number) => !Number.isSafeInteger(Number(number)));
+    return /\\ud[89a-f]/i.test(JSON.stringify(row)) ? null : isOdd ? (Array.isArray(row) ? [] : null) : row;
   } catch { return null; }
 }
 async function* batchesOf(chunks) {
@@ -239,9 +235,12 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
   for await (const rows of batchesOf(chunks)) {
     if (!header) {
       header = rows.shift();
-      if (header?.format !== "flashticket-export/1" || Object.keys(header).sort().join() !== "checkpoint,columns,format,keys,size" || header.columns.join(" ") !== COLUMNS) throw new Error("this is no export");
-      const trusted = await Promise.all((keys.length ? keys : header.keys).map(parseKey)).catch(() => { throw new Error("this is no export"); });
+      const isHeader = header?.format === "flashticket-export/1" && Object.keys(header).sort().join() === "checkpoint,columns,format,keys,size" && JSON.stringify(header.columns) === COLUMNS;
+      if (!isHeader || !fits(header.keys, ["s"]) || !fits(header.checkpoint, "s") || !(Number.isSafeInteger(header.size) && header.size >= 0)) refuse("this is no export");
+      const named = await Promise.all(header.keys.map(parseKey)).catch(() => refuse("this is no export"));
+      const trusted = keys.length ? await Promise.all(keys.map((key) => parseKey(key.trim()))) : named;
       checkpoint = await sign(header.checkpoint, trusted, "checkpoint");
+      for (const key of checkpoint ? named : []) await sign(header.checkpoint, [key], "key in the header");
       older = previous === null ? undefined : await sign(previous, trusted, "older checkpoint");
       if (!checkpoint) return { origin: "", size: header.size, entries, streams, findings };
       if (checkpoint.size !== header.size) find("format", "the header has another size than the checkpoint");
@@ -250,15 +249,15 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
     let id = stream?.id;
     const images = rows.map((row) => { try { return preimageOf((id = row?.stream ?? id), row); } catch { return null; } });
     const hashes = await Promise.all(images.map((image) => image && sha256(image)));
-    const leafHashes = await Promise.all(images.map((image) => (image ? sha256([0], image) : new Uint8Array(32))));
+    const leafHashes = await Promise.all(images.map((image, i) => (image ? sha256([0], ...logged(image, hashes[i])) : new Uint8Array(32))));
     rows.forEach((row, i) => {
       if (typeof row?.stream === "string" && Object.keys(row).length === 1) {
         const last = stream?.id ?? "";
         streams++;
         stream = Object.assign(new Stream(row.stream), { size: checkpoint.size });
         if (!UUID.test(stream.id) || stream.id <= last) fail("format", "the streams are not in the order of their ids");
-      } else if (Number.isInteger(row?.tile) && typeof row.hashes === "string") try { tiles.push(fromBase64(row.hashes)); } catch { tiles.length = 0; }
-      else if (row?.end === true) end = row;
+      } else if (row?.tile >= 0 && fits(row, { tile: "i", hashes: "s" })) try { tiles.push(fromBase64(row.hashes)); } catch { tiles.length = 0; }
+      else if (row?.end === true && row.entries >= 0 && row.streams >= 0 && fits({ ...row, end: 0 }, { end: "i", entries: "i", streams: "i" })) end = row;
       else if (!Array.isArray(row)) fail("format", "a line is nothing that is known");
       else {
         entries++;
@@ -273,6 +272,7 @@ export async function verify(chunks, { keys = [], previous = null } = {}) {
       }
     });
   }
+  if (!header) refuse("this is no export");
   if (!end) find("format", "the file was cut off: its end is not there");
   else if (end.entries !== entries || end.streams !== streams) find("format", "the file has not what it says at its end");
   const missing = Array.from({ length: checkpoint.size }, (_, seq) => seq).filter((seq) => !leaves[seq]);

@@ -1,20 +1,48 @@
--- The leaf hashes (RFC 6962) of the entries that follow the tree's last one, one after another.
+-- The leaf hashes (RFC 6962) of the entries that follow the tree's last one, one after another: as
+--   many as asked for, or fewer whose payloads are as many bytes as given, but one at least.
 -- locks: nothing; the tree's row is locked already
 -- index: sequence_pkey from the tree's size on, then ledger_pkey
--- rows: one: how many entries there are, at most as many as asked for, and their hashes
+-- rows: one: how many entries there are and their hashes
 SELECT
     count(*) AS entries,
     coalesce(
-        string_agg(sha256('\x00'::bytea || entry_preimage(ledger)), ''::bytea ORDER BY fresh.seq), ''
+        string_agg(
+            sha256(
+                '\x00'::bytea
+                || CASE
+                    WHEN octet_length(whole.preimage) <= 65535 THEN whole.preimage
+                    ELSE
+                        '\x666c6173687469636b65742f6c6f6e672d656e7472792f310a'::bytea
+                        || uuid_send(ledger.stream_id)
+                        || int8send(ledger.version)
+                        || ledger.prev_hash
+                        || sha256(whole.preimage)
+                END
+            ),
+            ''::bytea ORDER BY fresh.seq
+        ),
+        ''
     ) AS hashes
 FROM (
     SELECT
-        seq,
-        stream_id,
-        version
-    FROM sequence
-    WHERE seq >= (SELECT size FROM tree)
-    ORDER BY seq
-    LIMIT $1
+        numbered.seq,
+        numbered.stream_id,
+        numbered.version,
+        sum(coalesce(octet_length(ledger.payload), 0)) OVER (ORDER BY numbered.seq)
+        - coalesce(octet_length(ledger.payload), 0) AS bytes_before
+    FROM (
+        SELECT
+            seq,
+            stream_id,
+            version
+        FROM sequence
+        WHERE seq >= (SELECT size FROM tree)
+        ORDER BY seq
+        LIMIT $1
+    ) AS numbered
+    LEFT JOIN ledger ON ledger.stream_id = numbered.stream_id AND ledger.version = numbered.version
 ) AS fresh
 LEFT JOIN ledger ON ledger.stream_id = fresh.stream_id AND ledger.version = fresh.version
+-- OFFSET 0: made once, though it is used more than once.
+LEFT JOIN LATERAL (SELECT entry_preimage(ledger) AS preimage OFFSET 0) AS whole ON true
+WHERE fresh.bytes_before <= $2

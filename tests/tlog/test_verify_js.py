@@ -21,7 +21,7 @@ from tampering import CHANGES, Change, rechained, streams_of
 from ledger.entries import Recorded
 from ledger.rows import Row
 from projections.export_format import ExportInvalid
-from projections.notes import SigningKey
+from projections.notes import SigningKey, VerifierKey
 
 KEY = SigningKey.generate(ORIGIN)
 VERIFIER = Path(__file__).parents[2] / "api" / "web" / "verify.mjs"
@@ -98,7 +98,7 @@ def test_lines_are_found_wrong_at_the_same_place_in_both(
     paths = []
     for n in range(200):
         changed = list(lines)
-        at = choose.randrange(len(lines) - 1)
+        at = choose.randrange(len(lines))
         match choose.choice(["flip", "drop", "double", "swap", "cut"]):
             case "flip":
                 line = bytearray(changed[at])
@@ -109,7 +109,8 @@ def test_lines_are_found_wrong_at_the_same_place_in_both(
             case "double":
                 changed.insert(at, changed[at])
             case "swap":
-                changed[at], changed[at + 1] = changed[at + 1], changed[at]
+                other = (at + 1) % len(lines)
+                changed[at], changed[other] = changed[other], changed[at]
             case _:
                 del changed[at + 1 :]
         paths.append(tmp_path / f"{n}.ndjson")
@@ -121,7 +122,58 @@ def test_lines_are_found_wrong_at_the_same_place_in_both(
         assert found == places_by_python(path, keys=[KEY.verifier]), path.read_bytes()
 
 
+@pytest.mark.parametrize("keys", [[KEY.verifier], []], ids=["given key", "key from the file"])
+def test_a_flipped_bit_anywhere_is_judged_the_same_by_both(
+    file: Path, tmp_path: Path, choose: random.Random, keys: list[VerifierKey]
+) -> None:
+    """In each byte of the header, which nothing but its checkpoint signs, and in some others."""
+    whole = file.read_bytes()
+    header = whole.index(b"\n") + 1
+    flipped = [*range(header), *choose.sample(range(header, len(whole)), 300)]
+    paths = []
+    for at in flipped:
+        changed = bytearray(whole)
+        changed[at] ^= 1 << choose.randrange(8)
+        paths.append(tmp_path / f"{at}.ndjson")
+        paths[-1].write_bytes(changed)
+
+    by_javascript = places_by_javascript(paths, keys=keys)
+
+    for path, found, at in zip(paths, by_javascript, flipped, strict=True):
+        assert found == places_by_python(path, keys=keys), path.read_bytes()
+        assert found != set() or at >= header, path.read_bytes()[:header]
+
+
+def test_a_key_in_the_header_that_did_not_sign_is_found_by_both(file: Path) -> None:
+    """Also by somebody who trusts another key, the right one: the file says what is not so."""
+    stranger = str(SigningKey.generate(ORIGIN).verifier).encode()
+    whole = file.read_bytes()
+    named = str(KEY.verifier).encode()
+    for keys in (named + b'","' + stranger, stranger):
+        file.write_bytes(whole.replace(named, keys, 1))
+        expected = {("signature", None, None, None)}
+        assert places_by_javascript([file], keys=[KEY.verifier]) == [expected]
+        assert places_by_python(file, keys=[KEY.verifier]) == expected
+
+
+def test_an_empty_file_is_no_export_to_either(file: Path) -> None:
+    file.write_bytes(b"")
+    assert places_by_javascript([file]) == [None]
+    assert places_by_python(file) is None
+
+
 ODD_VALUES = [
+    (b'"size":41,', b'"size":41.0,'),
+    (b'"size":41,', b'"size":"41",'),
+    (b'"size":41,', b'"size":true,'),
+    (b'"size":41,', b'"size":-1,'),
+    (b'"keys":["', b'"keys":[1,"'),
+    (b'"keys":["', b'"keys":[" '),
+    (b'"columns":["version","seq",', b'"columns":["version seq",'),
+    (b'{"tile":0,', b'{"tile":0.0,'),
+    (b'{"tile":0,', b'{"tile":-1,'),
+    (b'"entries":41,', b'"entries":41.0,'),
+    (b'"entries":41,', b'"entries":true,'),
     (b"[1,0,", b"[true,0,"),
     (b"[1,0,", b"[1.0,0,"),
     (b"[1,0,", b"[1,0.0,"),
