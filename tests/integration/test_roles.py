@@ -25,6 +25,14 @@ TABLES = (
     "seat_rows",
     "seat_claims",
     "allotments",
+    "projector",
+    "projected",
+    "sales",
+    "revenue",
+    "occupancy",
+    "line_lengths",
+    "histories",
+    "refusals",
 )
 MAY_BE_DELETED = {
     "seat_claims",  # a seat given back is claimed by nothing
