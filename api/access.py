@@ -9,8 +9,10 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.keys import KeyRing, Principal, Role
+from api.limiter import Limiter
 from api.problems import Problem
-from api.rates import Limiter, RateLimited
+from api.rates import Rate, RateLimited
+from ledger.values import UserId
 
 ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "add_venue": frozenset({Role.ORGANIZER, Role.ADMIN}),
@@ -47,6 +49,9 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "read_ticket_key": frozenset(Role),
     "check_in": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "annul_check_in": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "create_key": frozenset({Role.ADMIN}),
+    "list_keys": frozenset({Role.ADMIN}),
+    "revoke_key": frozenset({Role.ADMIN}),
 }
 """Roles by the operation id of a call. A call that is not here is public."""
 
@@ -55,10 +60,12 @@ _BEARER = HTTPBearer(auto_error=False, description="A key from `flashticket keys
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What tells who calls, and how often they may."""
+    """What tells who calls, and how often they, and the users they act for, may."""
 
     keys: KeyRing
-    rates: Limiter
+    key_limiter: Limiter
+    user_limiter: Limiter
+    user_rate: Rate | None
 
 
 async def principal_of(access: Access, authorization: str | None, call: str) -> Principal:
@@ -72,8 +79,8 @@ async def principal_of(access: Access, authorization: str | None, call: str) -> 
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
     if principal.rate is not None:
-        with _as_problem("key"):
-            await access.rates.acquire(principal.key_id, principal.rate)
+        with refused_as_problem("key"):
+            await access.key_limiter.acquire(principal.key_id, principal.rate)
     return _admitted(principal, call)
 
 
@@ -83,10 +90,16 @@ def principal_held(access: Access, authorization: str | None, call: str) -> Prin
     if principal is None:
         return None
     if principal.rate is not None:
-        with _as_problem("key"):
-            if not access.rates.take(principal.key_id):
+        with refused_as_problem("key"):
+            if not access.key_limiter.take(principal.key_id):
                 return None
     return _admitted(principal, call)
+
+
+def require_own_user(principal: Principal, user_id: UserId) -> None:
+    """Raise the `Problem` of a key that acts for one user, and not for ``user_id``."""
+    if principal.user_id is not None and principal.user_id != user_id:
+        raise Problem("forbidden", f"This key acts for user {principal.user_id} alone.")
 
 
 def _bearer_key(authorization: str | None) -> str:
@@ -101,7 +114,7 @@ def _bearer_key(authorization: str | None) -> str:
 
 def _admitted(principal: Principal, call: str) -> Principal:
     roles = ROLES_OF_CALL[call]
-    if principal.role not in roles:
+    if roles.isdisjoint(principal.roles):
         names = ", ".join(sorted(roles))
         raise Problem("forbidden", f"This call is for: {names}.", roles=sorted(roles))
     if principal.scopes is not None and call not in principal.scopes:
@@ -111,7 +124,7 @@ def _admitted(principal: Principal, call: str) -> Principal:
 
 
 @contextmanager
-def _as_problem(kind: str) -> Iterator[None]:
+def refused_as_problem(kind: str) -> Iterator[None]:
     """Raise the `Problem` of a rate that is used up, with the headers of
     draft-ietf-httpapi-ratelimit-headers-10.
     """

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from api.rates import Rate
 from ledger.values import CAPACITY_MAX, HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 
 _DATE_FIRST: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
@@ -33,6 +34,10 @@ def _text_only(value: object) -> object:
     if not isinstance(value, str) or not _DATE_FIRST.match(value):
         raise ValueError("must be an RFC 3339 time with offset, as text")
     return value
+
+
+def _rate(text: str) -> str:
+    return str(Rate.parse(text))
 
 
 def _in_range(time: datetime) -> datetime:
@@ -409,6 +414,53 @@ class LedgerEntry(_Out):
 class LedgerPage(_Out):
     items: list[LedgerEntry]
     next_after: int | None = Field(description="Give it as `after`; null when there was no more.")
+
+
+KeyRole = Literal["client", "organizer", "auditor", "admin"]
+
+
+class KeyIn(_In):
+    role: KeyRole
+    name: Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)] = Field(
+        default="", description="For people, to know it again.", examples=["Box office 3"]
+    )
+    scopes: Annotated[list[str], Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="The only calls it is for, by operation id; all of its role where not given.",
+        examples=[["check_in", "annul_check_in"]],
+    )
+    user_id: UUID | None = Field(
+        default=None,
+        description="Of a client's key: the one user it acts for and whose bookings it sees.",
+        examples=[None],
+    )
+    rate: Annotated[str, AfterValidator(_rate)] | None = Field(
+        default=None,
+        description="Requests in a window of time, over all processes: `100/s`, `600/m`, "
+        "`1000/h`, `5000/10s`.",
+        examples=["100/s"],
+    )
+    expires_at: Time | None = Field(default=None, examples=["2199-12-31T23:59:59Z"])
+
+
+class Key(_Out):
+    key_id: UUID = Field(description="What the ledger keeps as actor.")
+    name: str
+    role: KeyRole
+    scopes: list[str] | None
+    user_id: UUID | None
+    rate: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKey(Key):
+    key: str = Field(description="The key itself, which is told this once.")
+
+
+class KeyPage(Page):
+    items: list[Key]
 
 
 class ProblemDocument(BaseModel):

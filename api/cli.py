@@ -170,13 +170,71 @@ def keys() -> None:
 @click.option(
     "--role", required=True, type=click.Choice(["client", "organizer", "auditor", "admin"])
 )
-def create_key(role: str) -> None:
-    """Make a key and print it, once: only its hash is stored."""
-    from api.demo import create_key as make
+@click.option("--name", default="", help="For people, to know it again.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="A call it is for, such as check_in; may be repeated."
+)
+@click.option("--expires", help="A time, RFC 3339 with offset, or a span: 30d, 12h, 45m.")
+@click.option("--user", "user_id", type=click.UUID, help="The one user that a client acts for.")
+@click.option("--rate", help="Requests in a window of time: 100/s, 600/m, 1000/h, 5000/10s.")
+def create_key(
+    role: str,
+    name: str,
+    scopes: tuple[str, ...],
+    expires: str | None,
+    user_id: UUID | None,
+    rate: str | None,
+) -> None:
+    """Make a key and print it, once: only its hash is stored. Its id goes to standard error."""
+    from api.key_commands import create_key as make
+    from api.key_commands import expiry
     from api.keys import Role
+    from api.new_keys import Contradictory, KeyTerms
+    from api.rates import Rate
+    from ledger.values import UserId
+
+    try:
+        terms = KeyTerms(
+            role=Role(role),
+            name=name,
+            scopes=frozenset(scopes) or None,
+            user_id=None if user_id is None else UserId(user_id),
+            rate=None if rate is None else Rate.parse(rate),
+            expires_at=None if expires is None else expiry(expires),
+        )
+        with _servers() as settings:
+            key, text = asyncio.run(make(_url(settings), role=_role(settings), terms=terms))
+    except (Contradictory, ValueError) as error:
+        raise click.UsageError(f"No such key can be made: {error}.") from error
+    click.echo(f"key id {key.key_id}", err=True)
+    click.echo(text)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_keys(as_json: bool) -> None:
+    """Print all keys by their ids, never the keys themselves."""
+    from api.key_commands import all_keys, key_as_json, key_as_text
 
     with _servers() as settings:
-        click.echo(asyncio.run(make(_url(settings), role=_role(settings), key_role=Role(role))))
+        for key in asyncio.run(all_keys(_url(settings), role=_role(settings))):
+            click.echo(key_as_json(key) if as_json else key_as_text(key))
+
+
+@keys.command("revoke")
+@click.argument("key_id", type=click.UUID)
+def revoke_key(key_id: UUID) -> None:
+    """End a key for good. Every process refuses it within 5 seconds."""
+    from api.key_commands import key_as_text
+    from api.key_commands import revoke_key as revoke
+    from ledger.values import ActorId
+
+    with _servers() as settings:
+        revoking = revoke(_url(settings), role=_role(settings), key_id=ActorId(key_id))
+        key = asyncio.run(revoking)
+    if key is None:
+        _end(EXIT_FAILED, f"There is no key {key_id}.")
+    click.echo(key_as_text(key))
 
 
 @main.group("log-keys")

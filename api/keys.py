@@ -45,11 +45,20 @@ class Principal:
     """
 
     key_id: ActorId
-    role: Role
+    roles: frozenset[Role]
     scopes: frozenset[str] | None = None
     user_id: UserId | None = None
     rate: Rate | None = None
     ends_at: float = inf
+
+    def may_see(self, made_by: ActorId, user_id: UserId) -> bool:
+        """Whether what ``made_by`` booked, held or waits for, for ``user_id``, is its own.
+
+        A client's is what its key made, or with a user what that user has; all others see all.
+        """
+        if Role.CLIENT not in self.roles:
+            return True
+        return made_by == self.key_id if self.user_id is None else user_id == self.user_id
 
 
 def new_key(role: Role) -> str:
@@ -156,7 +165,7 @@ class KeyRing:
 def _principal(key: ValidKey, asked_at: float) -> Principal:
     return Principal(
         key_id=key.key_id,
-        role=Role(key.role),
+        roles=frozenset({Role(key.role)}),
         scopes=None if key.scopes is None else frozenset(key.scopes),
         user_id=key.user_id,
         rate=rate_of(key),

@@ -14,8 +14,12 @@ from ledger.database import Pool
 from ledger.values import ActorId, Instant, UserId
 
 
-class Contradictory(ValueError):
+class Contradictory(Exception):
     """Terms that no key can have."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +38,19 @@ class KeyTerms:
     def __post_init__(self) -> None:
         """Raise `Contradictory` for terms that no key can have."""
         for scope in sorted(self.scopes or ()):
-            if scope not in calls_of(self.role):
-                raise Contradictory(f"{scope} is no call of the role {self.role}")
+            if scope not in _calls_of(self.role):
+                raise Contradictory("scopes", f"{scope} is no call of the role {self.role}")
         if self.scopes is not None and not self.scopes:
-            raise Contradictory("a key without any scope could do nothing")
+            raise Contradictory("scopes", "a key without any could do nothing")
         if self.user_id is not None and self.role is not Role.CLIENT:
-            raise Contradictory("only a client's key acts for one user")
+            raise Contradictory("user_id", "only a client's key acts for one user")
 
     def exceeds(self, scopes: Iterable[str] | None) -> bool:
         """Whether such a key could do more than one with these ``scopes``."""
-        return scopes is not None and not (self.scopes or calls_of(self.role)) <= set(scopes)
+        return scopes is not None and not (self.scopes or _calls_of(self.role)) <= set(scopes)
 
 
-def calls_of(role: Role) -> set[str]:
+def _calls_of(role: Role) -> set[str]:
     """The calls that a role may make."""
     return {call for call, roles in ROLES_OF_CALL.items() if role in roles}
 

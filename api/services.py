@@ -11,22 +11,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
 
 from api import metrics
-from api.access import Access
+from api.access import Access, refused_as_problem
 from api.keys import KeyRing
 from api.leases import Leases
+from api.limiter import Limiter
 from api.live import Live
 from api.problems import Problem, problem_of, problem_of_error
-from api.rates import Limiter
+from api.rates import Rate
 from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
-from ledger.commands import Submission
+from ledger.commands import BookSeats, HoldSeats, JoinWaitingList, Submission
 from ledger.database import Pool, open_pool
 from ledger.heads import Heads
 from ledger.sweeper import keep_swept
-from ledger.values import EventId
+from ledger.values import EventId, UserId
 from ledger.writer import Writer, open_writer
 from projections.availability import Availability
 from projections.cache import Cache
@@ -57,7 +58,25 @@ class Services:
     ticket_key: Ed25519PrivateKey | None
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
-        """The outcome of ``submission``, durable; raises the `Problem` of not being taken."""
+        """The outcome of ``submission``, durable; raises the `Problem` of not being taken.
+
+        Or the outcome is that problem, where it takes Redis to tell what the user has left.
+        """
+        rate, first = self.access.user_rate, submission.commands[0]
+        if rate is not None and isinstance(first, BookSeats | HoldSeats | JoinWaitingList):
+            with refused_as_problem("user"):
+                if not self.access.user_limiter.take(first.user_id):
+                    return asyncio.create_task(
+                        self._submit_in_time(submission, first.user_id, rate)
+                    )
+        return self._submit(submission)
+
+    async def _submit_in_time(self, submission: Submission, user_id: UserId, rate: Rate) -> Outcome:
+        with refused_as_problem("user"):
+            await self.access.user_limiter.acquire(user_id, rate)
+        return await asyncio.shield(self._submit(submission))
+
+    def _submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         try:
             return self.writer.submit(submission)
         except Overloaded:
@@ -181,7 +200,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             live=live,
             seat_maps=SeatMaps(queries.seats),
             cache=cache,
-            access=Access(keys, Limiter("key", leases, processes=settings.workers)),
+            access=Access(
+                keys=keys,
+                key_limiter=Limiter("key", leases, processes=settings.workers),
+                user_limiter=Limiter("user", leases, processes=settings.workers),
+                user_rate=None if settings.user_rate is None else Rate.parse(settings.user_rate),
+            ),
             ticket_key=_ticket_key(settings),
         )
 

@@ -1,12 +1,18 @@
 """Settings from the environment, all listed in the README; a test compares the two."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.rates import Rate
+
 _POSTGRESQL: Final = "^postgres(ql)?://"
+
+
+def _rate(text: str) -> str:
+    return str(Rate.parse(text))
 
 
 class Settings(BaseSettings):
@@ -78,6 +84,11 @@ class Settings(BaseSettings):
     )
     availability_fresh_ms: int = Field(
         default=200, ge=1, description="How long a cached availability counts as true."
+    )
+    user_rate: Annotated[str, AfterValidator(_rate)] | None = Field(
+        default=None,
+        description="How many orders (bookings, carts, holds, places in line) may be sent for one "
+        "user, such as `10/m`, over all keys and processes. No bound where not set.",
     )
     live_listeners_max: int = Field(
         default=10_000, ge=1, description="Live feeds per process before 503 `overloaded`."

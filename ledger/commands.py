@@ -76,21 +76,26 @@ class BookSeats:
 
 @dataclass(frozen=True, slots=True)
 class CancelBooking:
-    """Give back all of a booking's tickets, or ``quantity`` of them, or those numbered."""
+    """Give back all of a booking's tickets, or ``quantity`` of them, or those numbered.
+
+    With ``of_user``, only while the booking is that user's: it may be given away meanwhile.
+    """
 
     event_id: EventId
     booking_id: BookingId
     quantity: int | None = None
     tickets: tuple[int, ...] = ()
+    of_user: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransferBooking:
-    """Give a booking to another user."""
+    """Give a booking to another user; with ``of_user``, only while it is that user's."""
 
     event_id: EventId
     booking_id: BookingId
     to_user_id: UserId
+    of_user: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True)

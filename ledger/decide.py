@@ -279,7 +279,7 @@ def _release(state: State, command: ReleaseHold) -> Decision:
 
 def _cancel(state: State, command: CancelBooking) -> Decision:
     booking = state.bookings.get(command.booking_id)
-    if booking is None:
+    if booking is None or command.of_user not in (None, booking.user_id):
         return BookingNotFound(command.booking_id)
     live = booking.live_tickets
     if command.tickets:
@@ -306,6 +306,8 @@ def _transfer(state: State, terms: Terms, command: TransferBooking) -> Decision:
     booking = _live_booking(state, command.booking_id)
     if not isinstance(booking, Booking):
         return booking
+    if command.of_user not in (None, booking.user_id):
+        return BookingNotFound(command.booking_id)
     if booking.user_id == command.to_user_id:
         return ()
     over = _over_limit(state, terms, command.to_user_id, booking.live_quantity)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed
+from api.access import allowed, require_own_user
 from api.direct import Fields, Later, Reply, field_text
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
@@ -39,6 +39,7 @@ def begin_booking(services: Services, principal: Principal, fields: Fields, body
         asked = _BOOKING_IN.validate_json(body)
     except ValidationError as error:
         raise validation_problem(error.errors(), "body") from None
+    require_own_user(principal, UserId(asked.user_id))
     order = order_of(asked)
     key, request_hash = digests(
         principal.key_id,
@@ -153,7 +154,9 @@ async def cancel_booking(
         "cancel_booking",
         {"booking_id": booking_id, "quantity": asked.quantity, "tickets": tickets},
     )
-    command = CancelBooking(booking.stream_id, booking.booking_id, asked.quantity, tickets)
+    command = CancelBooking(
+        booking.stream_id, booking.booking_id, asked.quantity, tickets, of_user=principal.user_id
+    )
     done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
     return await _answer_about(services, booking.booking_id, done)
 
@@ -182,7 +185,9 @@ async def transfer_booking(
     booking = await visible_booking(services, principal, BookingId(booking_id))
     request = {"booking_id": booking_id, "to_user_id": body.to_user_id}
     key, request_hash = digests(principal.key_id, idempotency_key, "transfer_booking", request)
-    command = TransferBooking(booking.stream_id, booking.booking_id, UserId(body.to_user_id))
+    command = TransferBooking(
+        booking.stream_id, booking.booking_id, UserId(body.to_user_id), of_user=principal.user_id
+    )
     done = await services.carry_out(Submission((command,), principal.key_id, key, request_hash))
     return await _answer_about(services, booking.booking_id, done)
 
@@ -201,8 +206,11 @@ async def list_bookings_of_user(
 ) -> Response:
     """A user's bookings in the order they were made; a client's key sees those that it booked."""
     after = position(cursor)
+    if principal.user_id not in (None, user_id):
+        raise Problem("user-not-found", f"There is no user {user_id}.")
     await require_known(services, UserId(user_id))
-    booked_by = principal.key_id if principal.role is Role.CLIENT else None
+    is_shop = Role.CLIENT in principal.roles and principal.user_id is None
+    booked_by = principal.key_id if is_shop else None
     bookings = await services.queries.bookings_of(UserId(user_id), after, limit, booked_by)
     page = {
         "items": [booking_fields(booking) for booking in bookings],
@@ -216,7 +224,7 @@ async def visible_booking(
 ) -> Booking:
     """A booking that this key may see; raises the `Problem` of any other."""
     booking = await services.queries.booking(booking_id)
-    if booking is None or (principal.role is Role.CLIENT and booking.booked_by != principal.key_id):
+    if booking is None or not principal.may_see(booking.booked_by, booking.user_id):
         raise Problem("booking-not-found", f"There is no booking {booking_id}.")
     return booking
 

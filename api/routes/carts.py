@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed
+from api.access import allowed, require_own_user
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal
@@ -49,6 +49,7 @@ async def book_cart(
     services: Services = Depends(services_of),
 ) -> Response:
     """Book places of several events in one transaction; a refusal names the event it is about."""
+    require_own_user(principal, UserId(body.user_id))
     if len({item.event_id for item in body.items}) != len(body.items):
         raise Problem(
             "validation",

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Response
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed
+from api.access import allowed, require_own_user
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
-from api.keys import Principal, Role
+from api.keys import Principal
 from api.orders import order_of
 from api.problems import Problem
 from api.services import Services, services_of
@@ -52,6 +52,7 @@ async def hold_seats(
     services: Services = Depends(services_of),
 ) -> bodies.Hold:
     """Keep places for a user until `expires_at`; confirming in time makes them a booking."""
+    require_own_user(principal, UserId(body.user_id))
     order = order_of(body)
     request: dict[str, Any] = {"event_id": body.event_id, "user_id": body.user_id, **order.fields()}
     key, request_hash = digests(principal.key_id, idempotency_key, "hold_seats", request)
@@ -127,6 +128,6 @@ async def release_hold(
 
 async def _visible_hold(services: Services, principal: Principal, hold_id: HoldId) -> Hold:
     hold = await services.queries.hold(hold_id)
-    if hold is None or (principal.role is Role.CLIENT and hold.held_by != principal.key_id):
+    if hold is None or not principal.may_see(hold.held_by, hold.user_id):
         raise Problem("hold-not-found", f"There is no hold {hold_id}.")
     return hold

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Response
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed
+from api.access import allowed, require_own_user
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
-from api.keys import Principal, Role
+from api.keys import Principal
 from api.problems import Problem
 from api.services import Services, services_of
 from api.views import mark_replayed, waiting_body
@@ -50,6 +50,7 @@ async def join_waiting_list(
 
     A user who is in line for the category already keeps that place.
     """
+    require_own_user(principal, UserId(body.user_id))
     request: dict[str, Any] = {"event_id": event_id, **body.model_dump()}
     key, request_hash = digests(principal.key_id, idempotency_key, "join_waiting_list", request)
     command = JoinWaitingList(
@@ -100,6 +101,6 @@ async def _visible(
     services: Services, principal: Principal, event_id: EventId, waiting_id: WaitingId
 ) -> Waiting:
     waiting = await services.queries.waiting(event_id, waiting_id)
-    if waiting is None or (principal.role is Role.CLIENT and waiting.joined_by != principal.key_id):
+    if waiting is None or not principal.may_see(waiting.joined_by, waiting.user_id):
         raise Problem("not-waiting", f"{waiting_id} is in no line of this event.")
     return waiting
