@@ -56,6 +56,11 @@ LOG_LAG_SECONDS = Gauge(
     "For how long the oldest entry without a checkpoint has waited for one.",
     multiprocess_mode="livemax",
 )
+PROJECTION_LAG_SECONDS = Gauge(
+    "flashticket_projection_lag_seconds",
+    "For how long the oldest numbered entry that the figures do not count yet has waited.",
+    multiprocess_mode="livemax",
+)
 LIVE_LISTENERS = Gauge(
     "flashticket_live_listeners", "Open live feeds.", multiprocess_mode="livesum"
 )

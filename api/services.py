@@ -31,9 +31,12 @@ from ledger.values import EventId, UserId
 from ledger.writer import Writer, open_writer
 from projections.availability import Availability
 from projections.cache import Cache
+from projections.figures import FiguresOf
 from projections.ledger_pages import LedgerPages
 from projections.log_keys import LogKeys
+from projections.projector import Projector
 from projections.queries import Queries
+from projections.refusals import Refusals
 from projections.tlog import TransparencyLog
 from projections.tree import Tree
 
@@ -49,6 +52,8 @@ class Services:
     tree: Tree
     log: TransparencyLog
     ledger_pages: LedgerPages
+    figures: FiguresOf
+    refusals: Refusals
     log_keys: LogKeys
     availability: Availability
     live: Live
@@ -93,6 +98,7 @@ class Services:
                 return outcome
             case Refused(event_id, rejection):
                 problem = problem_of(rejection)
+                self.refusals.count(event_id, problem.code)
                 if len(submission.commands) > 1:
                     problem.fields["event_id"] = event_id
                 raise problem
@@ -156,6 +162,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(log_pool.close)
         log = await stack.enter_async_context(TransparencyLog(log_pool, log_keys))
 
+        counting_pool = open_pool(settings.database_url, role=role, size_max=1, name="counting")
+        await counting_pool.open(wait=False)
+        stack.push_async_callback(counting_pool.close)
+        refusals = await stack.enter_async_context(Refusals(counting_pool))
+        projector = Projector(counting_pool)
+
         def publish(heads: dict[EventId, Head], since: float) -> None:
             availability.publish(heads, since)
             live.tell(heads)
@@ -184,7 +196,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         leases = Leases(cache)
         for background in (
             keys.keep_fresh(),
-            _watch(writer, pool, log, live),
+            _watch(writer, pool, log, live, projector),
+            projector.keep_counting(),
             keep_swept(writer, pool),
         ):
             task = asyncio.create_task(background)
@@ -195,6 +208,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tree=Tree(pool),
             log=log,
             ledger_pages=LedgerPages(pool),
+            figures=FiguresOf(pool),
+            refusals=refusals,
             log_keys=log_keys,
             availability=availability,
             live=live,
@@ -225,11 +240,14 @@ def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:
         return None
 
 
-async def _watch(writer: Writer, reader: Pool, log: TransparencyLog, live: Live) -> None:
+async def _watch(
+    writer: Writer, reader: Pool, log: TransparencyLog, live: Live, projector: Projector
+) -> None:
     while True:
         metrics.UNANSWERED.set(writer.unanswered)
         metrics.LIVE_LISTENERS.set(live.listener_count)
         metrics.LOG_LAG_SECONDS.set(log.lag_seconds)
+        metrics.PROJECTION_LAG_SECONDS.set(projector.lag_seconds)
         for pool in (writer.pool, reader):
             stats = pool.get_stats()
             idle = stats.get("pool_available", 0)

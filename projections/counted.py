@@ -37,8 +37,8 @@ class Counted:
                 else:
                     for n, amount in enumerate(amounts):
                         row[n] += amount
-        for row in apply.histories(entry):
-            self.told[row[:2]] = row
+        for step in apply.histories(entry):
+            self.told[step[0], step[1]] = step
         stream_id, version, at, capacity = apply.progress(entry)
         if capacity is None and stream_id in self.progress:
             capacity = self.progress[stream_id][2]
