@@ -52,6 +52,11 @@ class Line:
         self._armed = when
         self._for_good = for_good
 
+    def mend(self) -> None:
+        """Let connections through again, and take back a cut that is still due."""
+        self._armed = None
+        self._is_down = False
+
     async def serve(
         self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter
     ) -> None:
@@ -137,7 +142,7 @@ class _Call:
                     self._server.write(_message(kind, body) + rest)
                     await self._server.drain()
                     raise _HungUp
-            self._server.write(_message(kind, body))
+            _pass_on(self._server, _message(kind, body))
 
     def _is_due(self, moment: Cut) -> bool:
         if not self._line.is_due(moment):
@@ -150,7 +155,7 @@ class _Call:
             kind, body = await _read_message(reader)
             if kind == b"C" and body == b"COMMIT\0" and self._answers_end_with_commit:
                 raise _HungUp
-            self._client.write(_message(kind, body))
+            _pass_on(self._client, _message(kind, body))
 
     def _statement(self, kind: bytes, body: bytes) -> bytes:
         """The text of the statement that a message runs, if it runs one."""
@@ -163,6 +168,12 @@ class _Call:
             _, name, _ = body.split(b"\0", 2)
             return self._prepared[name]
         return b""
+
+
+def _pass_on(writer: asyncio.StreamWriter, message: bytes) -> None:
+    if writer.is_closing():
+        raise _HungUp  # by the end that it goes to
+    writer.write(message)
 
 
 async def _read_startup(reader: asyncio.StreamReader) -> bytes:
