@@ -12,6 +12,7 @@ from api.keys import KeyRing, Principal, Role
 from api.limiter import Limiter
 from api.problems import Problem
 from api.rates import Rate, RateLimited
+from api.tokens import IssuerAway, TokenRefused, Tokens, is_token
 from ledger.values import UserId
 
 ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
@@ -61,7 +62,10 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
 }
 """Roles by the operation id of a call. A call that is not here is public."""
 
-_BEARER = HTTPBearer(auto_error=False, description="A key from `flashticket keys create`.")
+_BEARER = HTTPBearer(
+    auto_error=False,
+    description="A key from `flashticket keys create`, or where an issuer is set, its token.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +73,29 @@ class Access:
     """What tells who calls, and how often they, and the users they act for, may."""
 
     keys: KeyRing
+    tokens: Tokens | None
     key_limiter: Limiter
     user_limiter: Limiter
     user_rate: Rate | None
+
+    async def find(self, credential: str) -> Principal | None:
+        """Who sends this key or token; None for a key that is not known."""
+        if self.tokens is None or not is_token(credential):
+            return await self.keys.find(credential)
+        try:
+            return await self.tokens.principal(credential)
+        except TokenRefused as refused:
+            raise _invalid(f"The token {refused}.") from None
+        except IssuerAway as away:
+            raise Problem("unavailable", "The issuer of tokens is away.") from away
 
 
 async def principal_of(access: Access, authorization: str | None, call: str) -> Principal:
     """Who calls; raises the `Problem` of having no valid key, or one that may not now."""
     key = _bearer_key(authorization)
-    principal = access.keys.known(key) or await access.keys.find(key)
+    principal = access.keys.known(key) or await access.find(key)
     if principal is None:
-        raise Problem(
-            "unauthenticated",
-            "The key is not known, or not valid any more.",
-            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-        )
+        raise _invalid("The key is not known, or not valid any more.")
     if principal.rate is not None:
         with refused_as_problem("key"):
             await access.key_limiter.acquire(principal.key_id, principal.rate)
@@ -116,6 +128,11 @@ def _bearer_key(authorization: str | None) -> str:
             headers={"WWW-Authenticate": "Bearer"},
         )
     return authorization[7:].strip()
+
+
+def _invalid(why: str) -> Problem:
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return Problem("unauthenticated", why, headers=headers)
 
 
 def _admitted(principal: Principal, call: str) -> Principal:

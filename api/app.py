@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from api.asgi import BODY_BYTES_MAX, too_large
+from api.cross_origin import CrossOriginDoor
 from api.documents import problems_as_served
 from api.door import CLIENT_GONE, Door
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
@@ -112,6 +113,8 @@ def create_app(
     ):
         app.include_router(calls.router)
     app.router.routes.append(docs.assets())
+    if settings.allowed_origins is not None:
+        return CrossOriginDoor(app, settings, settings.allowed_origins.split(","))
     return Door(app, settings)
 
 

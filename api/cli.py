@@ -93,7 +93,8 @@ def up(users: int, capacity: int) -> None:
         if not asyncio.run(has_events(url, role=role)):
             click.echo(f"Seeding 1 venue of {capacity}, 1 event and {users} users", err=True)
             asyncio.run(seed_demo(url, role=role, users=users, capacity=capacity))
-        address = f"http://{settings.host}:{settings.port}"
+        scheme = "http" if settings.tls_certificate_file is None else "https"
+        address = f"{scheme}://{settings.host}:{settings.port}"
         click.echo(f"\nFlashTicket  {address}\nDocs         {address}/docs\n")
         for key_role, key in _kept_keys(settings, demo_keys).items():
             click.echo(f"{key_role:<12} {key}")

@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from api import logs
+from api.browser_headers import OF_EVERY_ANSWER, OVER_TLS
 from api.protocol import HttpProtocol
 from api.settings import Settings
 
@@ -77,6 +78,9 @@ def _run(settings: Settings) -> None:
         access_log=False,
         proxy_headers=False,  # nothing here depends on where a request came from
         server_header=False,
+        headers=[*OF_EVERY_ANSWER, *(OVER_TLS if settings.tls_certificate_file else ())],
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

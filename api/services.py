@@ -12,7 +12,7 @@ from fastapi import Request
 
 from api import metrics
 from api.access import Access, refused_as_problem
-from api.keys import KeyRing
+from api.keys import KeyRing, Role
 from api.leases import Leases
 from api.limiter import Limiter
 from api.live import Live
@@ -21,6 +21,7 @@ from api.rates import Rate
 from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
+from api.tokens import Issuer, Tokens
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import BookSeats, HoldSeats, JoinWaitingList, Submission
@@ -194,6 +195,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(key_pool.close)
         keys = KeyRing(key_pool)
         leases = Leases(cache)
+        tokens = _tokens(settings)
+        if tokens is not None:
+            task = asyncio.create_task(tokens.keep_fresh())
+            stack.callback(task.cancel)
         for background in (
             keys.keep_fresh(),
             _watch(writer, pool, log, live, projector),
@@ -217,6 +222,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             cache=cache,
             access=Access(
                 keys=keys,
+                tokens=tokens,
                 key_limiter=Limiter("key", leases, processes=settings.workers),
                 user_limiter=Limiter("user", leases, processes=settings.workers),
                 user_rate=None if settings.user_rate is None else Rate.parse(settings.user_rate),
@@ -229,6 +235,15 @@ def log_keys_of(settings: Settings) -> LogKeys:
     """The keys that sign this log's checkpoints."""
     directory = settings.log_key_dir or settings.data_dir / "log-keys"
     return LogKeys(directory, settings.log_origin)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    role_of = {settings.oidc_organizer: Role.ORGANIZER, settings.oidc_auditor: Role.AUDITOR}
+    return Tokens(
+        Issuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_roles_claim, role_of)
+    )
 
 
 def _ticket_key(settings: Settings) -> Ed25519PrivateKey | None:

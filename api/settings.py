@@ -1,18 +1,37 @@
 """Settings from the environment, all listed in the README; a test compares the two."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.rates import Rate
 
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 _POSTGRESQL: Final = "^postgres(ql)?://"
 
 
 def _rate(text: str) -> str:
     return str(Rate.parse(text))
+
+
+def _issuer(url: str) -> str:
+    parts = urlsplit(url)
+    is_private = parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme not in {"https", "http"} or not parts.hostname or not is_private:
+        raise ValueError("must be an https URL, or http of a loopback address")
+    return url
+
+
+def _origins(text: str) -> str:
+    origins = [origin.strip() for origin in text.split(",")]
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError("must be origins such as https://shop.example, without a path")
+    return ",".join(origins)
 
 
 class Settings(BaseSettings):
@@ -64,6 +83,18 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for any.")
+    tls_certificate_file: FilePath | None = Field(
+        default=None,
+        description="Certificate chain, PEM, to serve HTTPS with; plain HTTP where not set.",
+    )
+    tls_key_file: FilePath | None = Field(
+        default=None, description="Private key of that certificate, PEM, without a passphrase."
+    )
+    allowed_origins: Annotated[str, AfterValidator(_origins)] | None = Field(
+        default=None,
+        description="Origins whose pages may call (CORS), with commas between, as in "
+        "`https://shop.example`, or `*`. None where not set.",
+    )
     workers: int = Field(default=1, ge=1, description="API processes.")
     batch_size_max: int = Field(default=512, ge=1, description="Commands in one transaction.")
     batches_in_flight_max: int = Field(
@@ -90,6 +121,25 @@ class Settings(BaseSettings):
         description="How many orders (bookings, carts, holds, places in line) may be sent for one "
         "user, such as `10/m`, over all keys and processes. No bound where not set.",
     )
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = Field(
+        default=None,
+        description="URL of an OpenID Connect issuer whose tokens are taken from organizers and "
+        "auditors, beside keys. HTTPS, or a loopback address.",
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="The audience that tokens must be for; needed with an issuer."
+    )
+    oidc_roles_claim: str = Field(
+        default="roles",
+        description="The claim with a token's roles, a list or words in a text; dots lead into "
+        "objects, as in `realm_access.roles`.",
+    )
+    oidc_organizer: str = Field(
+        default="flashticket-organizer", description="What in that claim makes an organizer."
+    )
+    oidc_auditor: str = Field(
+        default="flashticket-auditor", description="What in that claim makes an auditor."
+    )
     live_listeners_max: int = Field(
         default=10_000, ge=1, description="Live feeds per process before 503 `overloaded`."
     )
@@ -107,3 +157,11 @@ class Settings(BaseSettings):
         description="Requests that get a log line: those answered 5xx or slower than a second, "
         "all, or none.",
     )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("an issuer needs an audience, and an audience an issuer")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("a certificate needs its key, and a key its certificate")
+        return self

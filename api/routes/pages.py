@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from api.browser_headers import of_page
 from api.problems import Problem
 
 router = APIRouter(include_in_schema=False)
@@ -21,13 +22,7 @@ _MEDIA_TYPES: Final = {
 }
 _HEADERS: Final = {
     # blob: for QR codes, which need the key and so cannot be fetched by an <img>.
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    **of_page("img-src 'self' blob:"),
     "Cache-Control": "no-cache",  # kept, and asked for again with the ETag
 }
 
