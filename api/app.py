@@ -15,6 +15,7 @@ from api.asgi import BODY_BYTES_MAX, too_large
 from api.cross_origin import CrossOriginDoor
 from api.documents import problems_as_served
 from api.door import CLIENT_GONE, Door
+from api.links import with_links
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
 from api.routes import (
     bookings,
@@ -46,7 +47,9 @@ _CODES = {404: "not-found", 405: "method-not-allowed", 400: "malformed-json"}
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        return problems_as_served(super().openapi())
+        if self.openapi_schema is None:
+            self.openapi_schema = with_links(problems_as_served(super().openapi()))
+        return self.openapi_schema
 
 
 def create_app(

@@ -46,11 +46,14 @@ def _in_range(time: datetime) -> datetime:
     return time
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_nul)]
-Label = Annotated[str, StringConstraints(max_length=40), AfterValidator(_without_nul)]
-SeatLabel = Annotated[
-    str, StringConstraints(min_length=1, max_length=100), AfterValidator(_without_nul)
-]
+_WITHOUT_NUL: Final = (
+    AfterValidator(_without_nul),
+    Field(json_schema_extra={"pattern": r"^[^\x00]*$"}),
+)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), *_WITHOUT_NUL]
+Label = Annotated[str, StringConstraints(max_length=40), *_WITHOUT_NUL]
+SeatLabel = Annotated[str, StringConstraints(min_length=1, max_length=100), *_WITHOUT_NUL]
 Email = Annotated[
     str,
     StringConstraints(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$"),
@@ -59,7 +62,10 @@ Time = Annotated[
     AwareDatetime,
     BeforeValidator(_text_only),
     AfterValidator(_in_range),
-    Field(examples=["2026-12-31T20:00:00+01:00"]),
+    Field(
+        description="RFC 3339 with offset, from 1970 to 2199.",
+        examples=["2026-12-31T20:00:00+01:00"],
+    ),
 ]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=CAPACITY_MAX)]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX)]
@@ -140,6 +146,7 @@ class OrderIn(_In):
         default=None,
         min_length=1,
         max_length=100,
+        json_schema_extra={"uniqueItems": True},
         description="The seats by label. Where an event has seats and none are named, the best "
         "adjacent ones are chosen.",
         examples=[None],
@@ -166,6 +173,15 @@ class CartIn(_In):
 class CancelIn(_In):
     """All that is left, unless one of these says less."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"quantity": {"type": "null"}}},
+                {"properties": {"tickets": {"type": "null"}}},
+            ]
+        },
+    )
     quantity: Quantity | None = None
     tickets: list[Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX)]] | None = Field(
         default=None, min_length=1, max_length=QUANTITY_MAX, examples=[None]
@@ -183,7 +199,9 @@ class WaitingIn(_In):
 
 
 class TicketCode(_In):
-    code: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
+        description="As shown at the door: `FT1.` and what GET .../tickets gave."
+    )
 
 
 class EntryRef(_Out):

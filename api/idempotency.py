@@ -22,6 +22,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
         description="Makes repeating the request safe: 1 to 255 printable ASCII characters "
         "without space, new for each booking.",
     ),

@@ -48,18 +48,14 @@ def offer_of(event: EventIn) -> Offer:
     seats_of = Counter(row.category for row in seat_rows for _ in row.seats)
     all_have_seats = bool(seats) and set(names) <= seats_of.keys()
     if all_have_seats:
-        require_seats(event.capacity, len(seats))
+        fits = event.capacity is None or event.capacity <= len(seats)
+        _require(fits, "capacity", f"there are only {len(seats)} seats")
     capacity = event.capacity or (len(seats) if all_have_seats else None)
     categories = tuple(
         Category(each.name, each.price_cents, _bounded(each.capacity, seats_of[each.name]))
         for each in event.categories
     )
     return Offer(capacity, categories, quotas, seat_rows)
-
-
-def require_seats(capacity: int | None, seats: int) -> None:
-    """Raise the `Problem` of selling more places than there are seats, where each needs one."""
-    _require(capacity is None or capacity <= seats, "capacity", f"there are only {seats} seats")
 
 
 def _bounded(capacity: int | None, seats: int) -> int | None:

@@ -56,6 +56,9 @@ KINDS: Final[dict[str, Kind]] = {
     "booking-not-found": Kind(
         404, "No such booking", "Check the id, and that your key is the one that booked it."
     ),
+    "capacity-above-seats": Kind(
+        409, "There are fewer seats than that", "Choose a capacity within the number of seats."
+    ),
     "capacity-above-venue": Kind(
         409, "The venue is smaller than that", "Choose a capacity within the venue's."
     ),

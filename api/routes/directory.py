@@ -88,7 +88,6 @@ async def add_user(
     responses=problems("unsupported-media-type", call="import_users"),
     openapi_extra={
         "requestBody": {
-            "required": True,
             "content": {NDJSON: {"schema": {"type": "string"}}},
             "description": "One user a line, as for POST /v1/users.",
         }

@@ -13,7 +13,7 @@ from api.access import allowed
 from api.asgi import header, respond
 from api.documents import problems
 from api.keys import Principal
-from api.offers import offer_of, require_seats
+from api.offers import offer_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routing import LeanRoute
@@ -99,7 +99,11 @@ async def read_event(event_id: UUID, services: Services = Depends(services_of)) 
 @router.patch(
     "/{event_id}",
     responses=problems(
-        "capacity-above-venue", "capacity-below-sold", "event-not-found", call="change_event"
+        "capacity-above-seats",
+        "capacity-above-venue",
+        "capacity-below-sold",
+        "event-not-found",
+        call="change_event",
     ),
 )
 async def change_event(
@@ -110,8 +114,9 @@ async def change_event(
 ) -> bodies.Event:
     """Change an event's capacity: more is sellable at once, less never below what is taken."""
     event = await _event(services, EventId(event_id))
-    if event.seat_count and not event.categories:
-        require_seats(body.capacity, event.seat_count)
+    if event.seat_count and not event.categories and body.capacity > event.seat_count:
+        detail = f"Each place is a seat, and there are {event.seat_count}."
+        raise Problem("capacity-above-seats", detail, seats=event.seat_count)
     return await _change(services, principal, ChangeCapacity(EventId(event_id), body.capacity))
 
 

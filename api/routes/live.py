@@ -32,6 +32,20 @@ _EXAMPLE: Final = (
     '"booked":15,"held":1,"available":984,"version":17,"as_of":"2026-12-31T19:00:00.000000Z"}\n\n'
 )
 
+_EVENT: Final = {
+    "type": "object",
+    "description": "One event of the stream",
+    "required": ["id", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "The version"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Availability"},
+        },
+    },
+}
+
 
 async def answer_watch_availability(scope: Scope, receive: Receive, send: Send) -> None:
     """GET /v1/events/{event_id}/live."""
@@ -115,7 +129,7 @@ def live_route() -> LeanRoute:
                 "description": "A stream of `data:` lines, each one an Availability as JSON",
                 "content": {
                     "text/event-stream": {
-                        "schema": {"type": "string"},
+                        "schema": _EVENT,
                         "example": _EXAMPLE,
                     }
                 },

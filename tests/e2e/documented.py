@@ -52,7 +52,26 @@ class Documented:
         assert media_type in content, f"{where} as {media_type!r}"
         schema = content[media_type].get("schema")
         if schema and media_type.endswith("json"):
-            self._validator(schema).validate(answer.json())
+            self.validate_with(schema, answer.json())
+
+    def validate(self, reference: str, value: object) -> None:
+        """jsonschema.ValidationError if ``value`` is not as the page's ``reference`` says."""
+        self.validate_with({"$ref": reference}, value)
+
+    def validate_with(self, schema: dict[str, Any], value: object) -> None:
+        """As `validate`, for a schema that stands somewhere on the page."""
+        self._validator(schema).validate(value)
+
+    def has_field(self, response: dict[str, Any], pointer: str) -> bool:
+        """Whether a JSON answer has a field, by the page; ``pointer`` as in ``items/0/code``."""
+        schema = response["content"]["application/json"]["schema"]
+        for part in pointer.split("/"):
+            if "$ref" in schema:
+                schema = self.page["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            schema = schema["items"] if part == "0" else schema["properties"].get(part)
+            if schema is None:
+                return False
+        return True
 
     def _validator(self, schema: dict[str, Any]) -> Draft202012Validator:
         pointed = schema | ({"$ref": "page" + schema["$ref"]} if "$ref" in schema else {})

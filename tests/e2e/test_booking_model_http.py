@@ -233,6 +233,12 @@ def test_places_added_after_it_sold_out_are_sold_at_once_and_none_goes_below_wha
     assert made(api.nobody.get(f"/v1/events/{event_id}"), 200) == before
 
 
+def test_an_event_of_seats_has_no_more_places_than_seats(api: Api) -> None:
+    event_id = api.add_event(2, seats=["A", "B"])
+    more = api.organizer.patch(f"/v1/events/{event_id}", json={"capacity": 3})
+    refused(more, 409, "capacity-above-seats", seats=2)
+
+
 # Cancelling
 
 
