@@ -25,6 +25,7 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "import_users": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "list_users": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "read_user": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "list_bookings_of_event": frozenset({Role.ORGANIZER, Role.AUDITOR, Role.ADMIN}),
     "erase_user": frozenset({Role.ORGANIZER, Role.ADMIN}),
     "read_sales": frozenset({Role.ORGANIZER, Role.AUDITOR, Role.ADMIN}),
     "read_revenue": frozenset({Role.ORGANIZER, Role.AUDITOR, Role.ADMIN}),

@@ -283,6 +283,21 @@ class Booking(_Out):
     cancellation: EntryRef | None
 
 
+class BookingAsOf(Booking):
+    """A booking as it stood right after the event's entry of a version."""
+
+    version: int
+    as_of: datetime = Field(description="When that entry was recorded.")
+
+
+class BookingsOfEvent(_Out):
+    event_id: UUID
+    version: int
+    as_of: datetime = Field(description="When the entry of that version was recorded.")
+    items: list[Booking]
+    next_after: int | None = Field(description="Give it as `after`; null when there was no more.")
+
+
 class Hold(_Out):
     hold_id: UUID
     event_id: UUID

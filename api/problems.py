@@ -83,6 +83,11 @@ KINDS: Final[dict[str, Kind]] = {
     "method-not-allowed": Kind(
         405, "This path has no such method", "The Allow header lists what it has."
     ),
+    "not-yet-recorded": Kind(
+        404,
+        "The ledger has not come that far",
+        "Ask for a moment that is past; `detail` says which.",
+    ),
     "not-found": Kind(404, "There is nothing here", "/docs lists every path."),
     "overloaded": Kind(
         503, "Too many requests are waiting", "Nothing was done. Repeat after Retry-After."

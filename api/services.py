@@ -35,6 +35,7 @@ from projections.cache import Cache
 from projections.figures import FiguresOf
 from projections.ledger_pages import LedgerPages
 from projections.log_keys import LogKeys
+from projections.past import Past
 from projections.projector import Projector
 from projections.queries import Queries
 from projections.refusals import Refusals
@@ -55,6 +56,7 @@ class Services:
     ledger_pages: LedgerPages
     figures: FiguresOf
     refusals: Refusals
+    past: Past
     log_keys: LogKeys
     availability: Availability
     live: Live
@@ -215,6 +217,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ledger_pages=LedgerPages(pool),
             figures=FiguresOf(pool),
             refusals=refusals,
+            past=Past(pool),
             log_keys=log_keys,
             availability=availability,
             live=live,

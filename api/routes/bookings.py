@@ -14,10 +14,12 @@ from api.direct import Fields, Later, Reply, field_text
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal, Role
+from api.moments import AskedMoment
 from api.orders import order_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routes.directory import require_known
+from api.routes.past import past_booking_fields
 from api.routing import DirectRoute
 from api.services import Services, services_of
 from api.validation import validation_problem
@@ -104,16 +106,22 @@ def book_seats_route() -> DirectRoute:
 
 @router.get(
     "/bookings/{booking_id}",
-    response_model=bodies.Booking,
-    responses=problems("booking-not-found", call="read_booking"),
+    response_model=bodies.Booking | bodies.BookingAsOf,
+    responses=problems(
+        "booking-not-found", "event-not-found", "not-yet-recorded", call="read_booking"
+    ),
 )
 async def read_booking(
     booking_id: UUID,
+    moment: AskedMoment,
     principal: Principal = Depends(allowed("read_booking")),
     services: Services = Depends(services_of),
 ) -> Response:
-    """A booking as it stands; a client's key sees those that it booked."""
-    return booking_response(await visible_booking(services, principal, BookingId(booking_id)))
+    """A booking as it stands, or stood; a client's key sees those that it booked."""
+    booking = await visible_booking(services, principal, BookingId(booking_id))
+    if moment is not None:
+        return json_response(await past_booking_fields(services, booking, moment))
+    return booking_response(booking)
 
 
 @router.post(

@@ -13,9 +13,11 @@ from api.access import allowed
 from api.asgi import header, respond
 from api.documents import problems
 from api.keys import Principal
+from api.moments import AskedMoment
 from api.offers import offer_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
+from api.routes.past import past_head
 from api.routing import LeanRoute
 from api.seat_maps import RenderedMap
 from api.services import Services, services_of
@@ -214,7 +216,9 @@ async def answer_availability(scope: Scope, receive: Receive, send: Send) -> Non
         event_id = EventId(UUID(text))
     except ValueError:
         raise Problem("event-not-found", "An event's id is a UUID.") from None
-    head = await services.availability.get(event_id)
+    head = await past_head(scope, services, event_id) if scope["query_string"] else None
+    if head is None:
+        head = await services.availability.get(event_id)
     if head is None:
         raise Problem("event-not-found", f"There is no event {event_id}.")
     etag = f'"{head.version}"'
@@ -226,8 +230,12 @@ async def answer_availability(scope: Scope, receive: Receive, send: Send) -> Non
         await respond(send, 200, body, headers=headers)
 
 
-async def read_availability(event_id: UUID) -> None:
-    """How many places are left, as of a version that never goes back. Cheap to ask often."""
+async def read_availability(event_id: UUID, moment: AskedMoment) -> None:
+    """How many places are left, as of a version that never goes back. Cheap to ask often.
+
+    With a moment, how many were left then, for organizers and auditors: counted from the entries
+    alone, and `as_of` the time of the last of them.
+    """
 
 
 def availability_route() -> LeanRoute:
@@ -240,7 +248,7 @@ def availability_route() -> LeanRoute:
         tags=["events"],
         response_model=bodies.Availability,
         responses={
-            **problems("event-not-found"),
+            **problems("event-not-found", "forbidden", "not-yet-recorded", "unauthenticated"),
             304: {"description": "The version named by If-None-Match is still the latest"},
         },
     )

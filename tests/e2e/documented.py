@@ -1,5 +1,6 @@
 """Holds answers against the OpenAPI page: status, media type and body."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -74,7 +75,7 @@ class Documented:
         return True
 
     def _validator(self, schema: dict[str, Any]) -> Draft202012Validator:
-        pointed = schema | ({"$ref": "page" + schema["$ref"]} if "$ref" in schema else {})
+        pointed = json.loads(json.dumps(schema).replace('"$ref": "#', '"$ref": "page#'))
         return Draft202012Validator(
             pointed, registry=self.registry, format_checker=Draft202012Validator.FORMAT_CHECKER
         )
