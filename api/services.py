@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -25,7 +25,7 @@ from api.tokens import Issuer, Tokens
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import BookSeats, HoldSeats, JoinWaitingList, Submission
-from ledger.database import Pool, open_pool
+from ledger.database import DatabaseUnavailable, Pool, open_pool
 from ledger.heads import Heads
 from ledger.sweeper import keep_swept
 from ledger.values import EventId, UserId
@@ -126,6 +126,23 @@ def services_of(request: Request) -> Services:
     """The dependency of a route on its process's services."""
     services: Services = request.app.state.services
     return services
+
+
+@contextmanager
+def already_done() -> Iterator[None]:
+    """For what is read to answer a command that was carried out.
+
+    When that cannot be read, whoever asked must not be told that nothing was done.
+    """
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise Problem(
+            "unavailable",
+            "It was done, but what came of it cannot be read now. Repeating it with the same "
+            "idempotency key is safe.",
+            outcome="done",
+        ) from error
 
 
 @asynccontextmanager

@@ -2,10 +2,20 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from ledger.database import Connection, Pool, Row, fetch, statement
+from ledger.attempts import OutcomeUnknown
+from ledger.database import (
+    Connection,
+    DatabaseUnavailable,
+    NoConnection,
+    Pool,
+    Row,
+    fetch,
+    statement,
+    translate_errors,
+)
 from ledger.values import ActorId, Instant, UserId, VenueId
 
 _INSERT_VENUE: Final = statement("ledger", "insert_venue")
@@ -67,42 +77,63 @@ class ValidKey:
     valid_us: int | None
 
 
+async def _write(pool: Pool, query: bytes, *parameters: Any) -> list[Row]:
+    """What a statement that writes returns.
+
+    Raises `OutcomeUnknown` where a lost connection leaves open whether it was carried out, and
+    `DatabaseUnavailable` where it was not.
+    """
+    try:
+        return await fetch(pool, query, *parameters)
+    except NoConnection:
+        raise
+    except DatabaseUnavailable as error:
+        raise OutcomeUnknown("the connection was lost while something was written") from error
+
+
 async def add_venue(pool: Pool, venue: Venue) -> None:
-    """Add ``venue``; raises `DatabaseUnavailable`."""
-    await fetch(pool, _INSERT_VENUE, venue.venue_id, venue.name, venue.capacity, venue.created_at)
+    """Add ``venue``; raises as `_write` does."""
+    await _write(pool, _INSERT_VENUE, venue.venue_id, venue.name, venue.capacity, venue.created_at)
 
 
 async def add_user(pool: Pool, user: User) -> None:
-    """Add ``user``; raises `DatabaseUnavailable`."""
-    await fetch(pool, _INSERT_USER, user.user_id, user.name, user.email, user.created_at)
+    """Add ``user``; raises as `_write` does."""
+    await _write(pool, _INSERT_USER, user.user_id, user.name, user.email, user.created_at)
 
 
 async def erase_user(pool: Pool, user_id: UserId, at: Instant) -> bool:
     """Take away all that is known of a user but the id; False where there is nothing to take.
 
     A booking that is being decided meanwhile may still be made, one that comes later is refused.
-    Raises `DatabaseUnavailable`.
+    Raises as `_write` does.
     """
-    return bool(await fetch(pool, _ERASE_USER, user_id, at))
+    return bool(await _write(pool, _ERASE_USER, user_id, at))
 
 
 async def import_users(connection: Connection, users: AsyncIterator[User]) -> int:
-    """Add ``users`` in constant memory, all or none; how many there were."""
+    """Add ``users`` in constant memory, all or none; how many there were.
+
+    Raises `OutcomeUnknown` when the connection is lost meanwhile.
+    """
     count = 0
-    async with (
-        connection.transaction(),
-        connection.cursor() as cursor,
-        cursor.copy(_COPY_USERS) as copy,
-    ):
-        async for user in users:
-            await copy.write_row((user.user_id, user.name, user.email, user.created_at))
-            count += 1
+    try:
+        with translate_errors():
+            async with (
+                connection.transaction(),
+                connection.cursor() as cursor,
+                cursor.copy(_COPY_USERS) as copy,
+            ):
+                async for user in users:
+                    await copy.write_row((user.user_id, user.name, user.email, user.created_at))
+                    count += 1
+    except DatabaseUnavailable as error:
+        raise OutcomeUnknown("the connection was lost while users were written") from error
     return count
 
 
 async def add_key(pool: Pool, key: Key, key_hash: bytes) -> None:
-    """Add ``key``, known by the SHA-256 of its text; raises `DatabaseUnavailable`."""
-    await fetch(
+    """Add ``key``, known by the SHA-256 of its text; raises as `_write` does."""
+    await _write(
         pool,
         _INSERT_API_KEY,
         key.key_id,
@@ -136,8 +167,8 @@ async def list_keys(pool: Pool, after: UUID, limit: int) -> list[Key]:
 
 
 async def revoke_key(pool: Pool, key_id: ActorId) -> Key | None:
-    """The key, revoked now or before; None if there is none. Raises `DatabaseUnavailable`."""
-    rows = await fetch(pool, _REVOKE_API_KEY, key_id)
+    """The key, revoked now or before; None if there is none. Raises as `_write` does."""
+    rows = await _write(pool, _REVOKE_API_KEY, key_id)
     return _key(rows[0]) if rows else None
 
 

@@ -21,7 +21,7 @@ from api.problems import Problem
 from api.routes.directory import require_known
 from api.routes.past import past_booking_fields
 from api.routing import DirectRoute
-from api.services import Services, services_of
+from api.services import Services, already_done, services_of
 from api.validation import validation_problem
 from api.views import REPLAYED, booking_fields, booking_of, booking_response, json_response
 from ledger.batch import Done, Outcome
@@ -239,5 +239,6 @@ async def visible_booking(
 
 async def _answer_about(services: Services, booking_id: BookingId, done: Done) -> Response:
     """The booking as a command left it; for a replayed one, as it stands."""
-    subject = done.parts[0].subject or await services.queries.booking(booking_id)
+    with already_done():
+        subject = done.parts[0].subject or await services.queries.booking(booking_id)
     return booking_response(subject, replayed=done.replayed)

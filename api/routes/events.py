@@ -20,7 +20,7 @@ from api.problems import Problem
 from api.routes.past import past_head
 from api.routing import LeanRoute
 from api.seat_maps import RenderedMap
-from api.services import Services, services_of
+from api.services import Services, already_done, services_of
 from api.times import instant_of
 from api.views import availability_fields, category_counts_body, event_body
 from ledger.commands import (
@@ -198,7 +198,8 @@ async def _change(
     command: ScheduleEvent | ChangeCapacity | OpenEvent | CloseEvent | CancelEvent,
 ) -> bodies.Event:
     await services.carry_out(Submission((command,), principal.key_id))
-    return await _event(services, command.event_id)
+    with already_done():
+        return await _event(services, command.event_id)
 
 
 async def _event(services: Services, event_id: EventId) -> bodies.Event:

@@ -13,7 +13,7 @@ from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal
 from api.orders import order_of
 from api.problems import Problem
-from api.services import Services, services_of
+from api.services import Services, already_done, services_of
 from api.views import booking_response, hold_body, mark_replayed
 from ledger.commands import ConfirmHold, HoldSeats, ReleaseHold, Submission
 from ledger.records import Booking, Hold
@@ -101,9 +101,10 @@ async def confirm_hold(
     if isinstance(part.subject, Booking):
         booking = part.subject
     else:
-        confirmed = await services.queries.hold(hold.hold_id)
-        booking_id = None if confirmed is None else confirmed.booking_id
-        booking = None if booking_id is None else await services.queries.booking(booking_id)
+        with already_done():
+            confirmed = await services.queries.hold(hold.hold_id)
+            booking_id = None if confirmed is None else confirmed.booking_id
+            booking = None if booking_id is None else await services.queries.booking(booking_id)
     return booking_response(booking, status=201, replayed=part.recorded is None)
 
 

@@ -12,7 +12,7 @@ from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal
 from api.problems import Problem
-from api.services import Services, services_of
+from api.services import Services, already_done, services_of
 from api.views import mark_replayed, waiting_body
 from ledger.commands import JoinWaitingList, LeaveWaitingList, Submission
 from ledger.records import Waiting
@@ -65,7 +65,8 @@ async def join_waiting_list(
     waiting = done.parts[0].subject
     if not isinstance(waiting, Waiting):
         raise AssertionError("somebody waits but has no place in line")
-    return waiting_body(waiting, await services.queries.ahead_of(waiting))
+    with already_done():
+        return waiting_body(waiting, await services.queries.ahead_of(waiting))
 
 
 @router.get("/{waiting_id}", responses=problems("not-waiting", call="read_waiting"))
