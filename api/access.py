@@ -60,6 +60,13 @@ ROLES_OF_CALL: Final[dict[str, frozenset[Role]]] = {
     "create_key": frozenset({Role.ADMIN}),
     "list_keys": frozenset({Role.ADMIN}),
     "revoke_key": frozenset({Role.ADMIN}),
+    "register_webhook": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "list_webhooks": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "read_webhook": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "delete_webhook": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "enable_webhook": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "list_deliveries": frozenset({Role.ORGANIZER, Role.ADMIN}),
+    "replay_webhook": frozenset({Role.ORGANIZER, Role.ADMIN}),
 }
 """Roles by the operation id of a call. A call that is not here is public."""
 

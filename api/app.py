@@ -36,6 +36,7 @@ from api.routes import (
     tickets,
     tlog,
     waiting,
+    webhooks,
 )
 from api.services import open_services
 from api.settings import Settings
@@ -112,6 +113,7 @@ def create_app(
         erasure,
         ledger,
         tlog,
+        webhooks,
         operations,
         docs,
         pages,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -13,9 +13,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from api.rates import Rate
+from api.webhooks.entry_types import ENTRY_OF_TYPE
 from ledger.values import CAPACITY_MAX, HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 
 _DATE_FIRST: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
@@ -494,6 +496,94 @@ class NewKey(Key):
 
 class KeyPage(Page):
     items: list[Key]
+
+
+def _known_type(name: str) -> str:
+    if name not in ENTRY_OF_TYPE:
+        raise ValueError("must be a type of entry")
+    return name
+
+
+EntryType = Annotated[
+    str,
+    AfterValidator(_known_type),
+    Field(json_schema_extra={"enum": list(ENTRY_OF_TYPE)}),
+]
+Seq = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+
+
+class WebhookIn(_In):
+    url: Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[!-~]+$")] = Field(
+        description="Where to send, by https. It may not lead into a private network.",
+        examples=["https://example.org/flashticket"],
+    )
+    types: list[EntryType] = Field(
+        default=[], max_length=100, description="Which entries to send; none named are all."
+    )
+    event_id: UUID | None = Field(
+        default=None, description="Of which event; not given, of all.", examples=[None]
+    )
+    from_seq: Seq | None = Field(
+        default=None,
+        description="With which entry to begin; not given, with the next that is written.",
+    )
+
+
+class ReplayIn(_In):
+    """Either of them."""
+
+    from_seq: Seq | None = Field(default=None, description="All entries from this number on.")
+    seq: Seq | None = Field(default=None, description="This entry alone.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.from_seq is None) == (self.seq is None):
+            raise ValueError("must have either from_seq or seq")
+        return self
+
+
+class Webhook(_Out):
+    webhook_id: UUID
+    url: str
+    types: list[str]
+    event_id: UUID | None
+    status: Literal["active", "disabled"]
+    disabled_at: datetime | None
+    disabled_because: str | None
+    registered_at: datetime
+    next_seq: int = Field(description="Every entry numbered below is delivered or pending.")
+    pending: int
+    oldest_pending_at: datetime | None = Field(
+        description="When the entry was recorded that waits the longest."
+    )
+
+
+class WebhookWithSecret(Webhook):
+    secret: str = Field(description="Signs what is sent. It is not shown again.")
+
+
+class Webhooks(_Out):
+    items: list[Webhook]
+
+
+class Delivery(_Out):
+    seq: int
+    event_id: UUID
+    version: int
+    type: str
+    recorded_at: datetime
+    status: Literal["pending", "retrying", "delivered"]
+    attempts: int
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    answer_status: int | None = Field(description="What the endpoint answered last.")
+    last_error: str | None
+
+
+class Deliveries(_Out):
+    items: list[Delivery]
+    next_before: int | None = Field(description="Give it as `before` for the next page.")
 
 
 class ProblemDocument(BaseModel):

@@ -68,6 +68,23 @@ LIVE_DROPPED = Counter(
     "flashticket_live_dropped", "Live feeds given up because their reader did not read."
 )
 CACHE_AWAY = Counter("flashticket_cache_away", "Times that Redis did not answer.")
+WEBHOOK_ATTEMPTS = Counter(
+    "flashticket_webhook_attempts", "Messages sent to webhooks, by outcome.", ("outcome",)
+)
+WEBHOOK_RETRIES = Counter(
+    "flashticket_webhook_retries", "Messages sent to webhooks that had failed before."
+)
+WEBHOOK_SECONDS = Histogram(
+    "flashticket_webhook_seconds", "Time that an endpoint took to take a message.", buckets=_FAST
+)
+WEBHOOK_LAG_SECONDS = Gauge(
+    "flashticket_webhook_lag_seconds",
+    "Age of the oldest entry that a webhook in use still has to be sent.",
+    multiprocess_mode="livemax",
+)
+WEBHOOKS_DISABLED = Counter(
+    "flashticket_webhooks_disabled", "Times that a webhook was given up as dead."
+)
 
 
 @cache  # calls and statuses are few; looking a child up by its labels takes longer than counting

@@ -117,6 +117,13 @@ KINDS: Final[dict[str, Kind]] = {
     "user-not-found": Kind(404, "No such user", "Check the id; POST /v1/users makes one."),
     "validation": Kind(422, "The request is not valid", "`errors` says where and why."),
     "venue-not-found": Kind(404, "No such venue", "Check the id; POST /v1/venues makes one."),
+    "webhook-not-found": Kind(404, "No such webhook", "Check the id; GET /v1/webhooks lists them."),
+    "entry-not-found": Kind(
+        404, "No such entry", "Nothing of that number was written, or sent, yet."
+    ),
+    "too-many-webhooks": Kind(
+        409, "There are as many webhooks as there may be", "Delete one that is not used."
+    ),
     "already-checked-in": Kind(
         409,
         "The ticket is inside already",

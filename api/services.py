@@ -22,6 +22,8 @@ from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
 from api.tokens import Issuer, Tokens
+from api.webhooks.deliverer import Deliverer, Rules
+from api.webhooks.targets import Targets
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import BookSeats, HoldSeats, JoinWaitingList, Submission
@@ -35,6 +37,7 @@ from projections.cache import Cache
 from projections.figures import FiguresOf
 from projections.ledger_pages import LedgerPages
 from projections.log_keys import LogKeys
+from projections.outbox import Outbox
 from projections.past import Past
 from projections.projector import Projector
 from projections.queries import Queries
@@ -61,6 +64,8 @@ class Services:
     availability: Availability
     live: Live
     seat_maps: SeatMaps
+    outbox: Outbox
+    targets: Targets
     cache: Cache | None
     access: Access
     ticket_key: Ed25519PrivateKey | None
@@ -187,6 +192,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(counting_pool.close)
         refusals = await stack.enter_async_context(Refusals(counting_pool))
         projector = Projector(counting_pool)
+        outbox_pool = open_pool(settings.database_url, role=role, size_max=2, name="outbox")
+        await outbox_pool.open(wait=False)
+        stack.push_async_callback(outbox_pool.close)
+        outbox, targets = Outbox(outbox_pool), Targets(settings.webhook_private_targets)
+        if settings.webhooks_sent:
+            await stack.enter_async_context(Deliverer(outbox, targets, _webhook_rules(settings)))
 
         def publish(heads: dict[EventId, Head], since: float) -> None:
             availability.publish(heads, since)
@@ -239,6 +250,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             availability=availability,
             live=live,
             seat_maps=SeatMaps(queries.seats),
+            outbox=outbox,
+            targets=targets,
             cache=cache,
             access=Access(
                 keys=keys,
@@ -263,6 +276,14 @@ def _tokens(settings: Settings) -> Tokens | None:
     role_of = {settings.oidc_organizer: Role.ORGANIZER, settings.oidc_auditor: Role.AUDITOR}
     return Tokens(
         Issuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_roles_claim, role_of)
+    )
+
+
+def _webhook_rules(settings: Settings) -> Rules:
+    return Rules(
+        source=f"https://{settings.log_origin}",
+        seconds_max=settings.webhook_seconds_max,
+        give_up_seconds=settings.webhook_give_up_hours * 3600,
     )
 
 

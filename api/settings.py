@@ -146,6 +146,23 @@ class Settings(BaseSettings):
     live_blocked_seconds_max: float = Field(
         default=10.0, gt=0, description="How long a live feed waits for a reader that is behind."
     )
+    webhooks_sent: bool = Field(
+        default=True,
+        description="Whether this process sends webhooks; `False` leaves that to others.",
+    )
+    webhook_private_targets: bool = Field(
+        default=False,
+        description="Whether webhooks may go to private addresses and without TLS, for "
+        "development and tests.",
+    )
+    webhook_seconds_max: float = Field(
+        default=10.0, gt=0, le=60, description="How long an endpoint has to take a webhook."
+    )
+    webhook_give_up_hours: float = Field(
+        default=72.0,
+        ge=0,
+        description="How long an entry is tried before its webhook is disabled.",
+    )
     read_connections_max: int = Field(
         default=8, ge=1, description="Connections for queries, per process."
     )

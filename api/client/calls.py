@@ -88,6 +88,63 @@ def cancel_event(event_id: Id) -> Call[bodies.Event]:
     return _of_event(event_id, "cancel")
 
 
+def register_webhook(
+    url: str,
+    *,
+    types: Sequence[str] = (),
+    event_id: Id | None = None,
+    from_seq: int | None = None,
+) -> Call[bodies.WebhookWithSecret]:
+    """Not repeatable: sent twice it makes two webhooks."""
+    given = {"event_id": None if event_id is None else str(event_id), "from_seq": from_seq}
+    body = bodies.WebhookIn.model_validate(
+        {"url": url, "types": list(types)}
+        | {name: value for name, value in given.items() if value is not None}
+    )
+    read = model(bodies.WebhookWithSecret)
+    return send("POST", "/v1/webhooks", read, body, is_repeatable=False)
+
+
+def list_webhooks() -> Call[bodies.Webhooks]:
+    return get("/v1/webhooks", model(bodies.Webhooks))
+
+
+def read_webhook(webhook_id: Id) -> Call[bodies.Webhook]:
+    return get(f"/v1/webhooks/{webhook_id}", model(bodies.Webhook))
+
+
+def delete_webhook(webhook_id: Id) -> Call[bytes]:
+    """Not repeatable: the second time there is nothing to delete."""
+    return Call("DELETE", f"/v1/webhooks/{webhook_id}", bytes, is_repeatable=False)
+
+
+def enable_webhook(webhook_id: Id) -> Call[bodies.Webhook]:
+    path = f"/v1/webhooks/{webhook_id}/enable"
+    return send("POST", path, model(bodies.Webhook), is_repeatable=True)
+
+
+def list_deliveries(
+    webhook_id: Id, *, limit: int = 100, before: int | None = None, only_pending: bool = False
+) -> Call[bodies.Deliveries]:
+    return get(
+        f"/v1/webhooks/{webhook_id}/deliveries",
+        model(bodies.Deliveries),
+        limit=limit,
+        before=before,
+        only_pending=int(only_pending),
+    )
+
+
+def replay_webhook(
+    webhook_id: Id, *, from_seq: int | None = None, seq: int | None = None
+) -> Call[bodies.Webhook]:
+    """Repeatable: sent twice, entries are sent once more, as may always happen."""
+    given = {"from_seq": from_seq, "seq": seq}
+    body = bodies.ReplayIn.model_validate({k: v for k, v in given.items() if v is not None})
+    path = f"/v1/webhooks/{webhook_id}/replay"
+    return send("POST", path, model(bodies.Webhook), body, is_repeatable=True)
+
+
 def add_venue(name: str, capacity: int) -> Call[bodies.Venue]:
     """Not repeatable: sent twice it makes two venues."""
     body = bodies.VenueIn(name=name, capacity=capacity)
@@ -106,6 +163,10 @@ def add_user(name: str, email: str) -> Call[bodies.User]:
     """Not repeatable: sent twice it makes two users."""
     body = bodies.UserIn(name=name, email=email)
     return send("POST", "/v1/users", model(bodies.User), body, is_repeatable=False)
+
+
+def erase_user(user_id: Id) -> Call[bytes]:
+    return Call("DELETE", f"/v1/users/{user_id}", bytes, is_repeatable=True)
 
 
 def import_users(users: Iterable[bodies.UserIn]) -> Call[bodies.Imported]:

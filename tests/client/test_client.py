@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 QUICK = Patience(attempts_max=4, first_wait_seconds_max=0.01)
 STARTS_AT = datetime(2030, 1, 1, 20, tzinfo=UTC)
-TAGS = {"bookings", "events", "holds", "tickets", "venues and users", "waiting list"}
+TAGS = {
+    "bookings",
+    "events",
+    "holds",
+    "tickets",
+    "venues and users",
+    "waiting list",
+    "webhooks",
+}
 NOT_A_CALL = {"watch_availability"}  # `Client.watch`
 
 

@@ -115,6 +115,16 @@ _FILL: Final = """
     INSERT INTO sequence (seq, stream_id, version)
     SELECT row_number() OVER (), stream_id, version FROM ledger;
 
+    INSERT INTO webhooks (
+        webhook_id, url, types, secret, registered_by, registered_at_us, next_seq
+    )
+    SELECT id(9, n), 'https://example.org/', '{}', sha256(''), id(6, 1), 0, 0
+    FROM generate_series(1, 5000) AS n;
+
+    INSERT INTO deliveries (webhook_id, seq, stream_id, version, delivered_at_us)
+    SELECT id(9, n % 100 + 1), n, id(1, n / 20), n % 20 + 1, CASE WHEN n % 10 > 0 THEN 0 END
+    FROM generate_series(1, 20000) AS n;
+
     INSERT INTO tiles (level, position, hashes)
     SELECT 0, n, sha256('') FROM generate_series(1, 20000) AS n;
 
@@ -161,6 +171,7 @@ VALUES: Final = {
     "bigint[]": "ARRAY[100, 101]",
     "smallint[]": "ARRAY[0, 0]",
     "integer": "100",
+    "boolean": "false",
     "text": "'A1'",
     "text[]": "ARRAY['A1', 'A2']",
     "bytea[]": "ARRAY[sha256('1'), sha256('2')]",

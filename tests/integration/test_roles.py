@@ -33,10 +33,14 @@ TABLES = (
     "line_lengths",
     "histories",
     "refusals",
+    "webhooks",
+    "deliveries",
 )
 MAY_BE_DELETED = {
     "seat_claims",  # a seat given back is claimed by nothing
     "users",  # one who asks to be erased
+    "webhooks",  # one that nobody wants any more
+    "deliveries",  # those that were taken long ago
 }
 
 
