@@ -1,4 +1,4 @@
-"""Columns of a batch in PostgreSQL's binary array format, built in one go.
+"""Parameters in PostgreSQL's binary formats: columns of a batch as arrays, built in one go.
 
 psycopg's own list dumper looks at every element anew; a batch has some twenty columns of known
 types, so packing them by type takes a fifth of the time: docs/decisions/0021.
@@ -8,15 +8,10 @@ lower bound; then of each element its int32 length, -1 for null, and its bytes.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
-
-import psycopg
-from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 _HEADER: Final = struct.Struct(">iiIii")
 _NULL: Final = b"\xff\xff\xff\xff"
@@ -41,7 +36,10 @@ def _text(value: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """How elements of one SQL type are packed; ``oid`` and ``array_oid`` are pg_type's."""
+    """How values of one SQL type are packed, as elements of an array: after their length.
+
+    ``oid`` and ``array_oid`` are pg_type's.
+    """
 
     oid: int
     array_oid: int
@@ -58,43 +56,9 @@ TYPES: Final[dict[str, ColumnType]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column's values, packed."""
-
-    array_oid: int
-    packed: bytes
-
-
-def pack_column(kind: ColumnType, values: Sequence[Any]) -> Column:
+def pack_array(kind: ColumnType, values: Sequence[Any]) -> bytes:
     """``values``, None for null, as an array parameter."""
     pack = kind.pack
     elements = [_NULL if value is None else pack(value) for value in values]
     header = _HEADER.pack(1, 1, kind.oid, len(values), 1)
-    return Column(kind.array_oid, header + b"".join(elements))
-
-
-def pack_columns(kinds: Sequence[ColumnType], rows: Iterable[Sequence[Any]]) -> list[Column]:
-    """Rows, at least one, to the arrays that ``unnest`` takes."""
-    return [
-        pack_column(kind, values)
-        for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)
-    ]
-
-
-class _ColumnDumper(Dumper):
-    format = Format.BINARY
-
-    def get_key(self, obj: Column, format: Any) -> Any:  # noqa: A002, ARG002  psycopg's signature
-        return (self.cls, obj.array_oid)
-
-    def upgrade(self, obj: Column, format: Any) -> "_ColumnDumper":  # noqa: A002, ARG002
-        dumper = type(self)(self.cls)
-        dumper.oid = obj.array_oid
-        return dumper
-
-    def dump(self, obj: Column) -> Buffer | None:
-        return obj.packed
-
-
-psycopg.adapters.register_dumper(Column, _ColumnDumper)
+    return header + b"".join(elements)

@@ -83,6 +83,6 @@ async def handle(
                     raise CommitUnknown(decided.appended[0], outcomes) from error
                 raise
         else:
-            await connection.execute("COMMIT")
+            await store.commit(connection)
     measure(size=len(ours), lock_wait=locked - started, lock_hold=perf_counter() - locked)
     return outcomes

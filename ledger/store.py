@@ -8,7 +8,6 @@ from typing import Any, Final
 import psycopg
 
 from ledger import rows
-from ledger.arrays import TYPES, ColumnType, pack_columns
 from ledger.batch import Decided, Loaded, Stream
 from ledger.commands import (
     AnnulCheckIn,
@@ -26,9 +25,10 @@ from ledger.commands import (
     TidyEvent,
     TransferBooking,
 )
-from ledger.database import Connection, statement
+from ledger.database import Connection
 from ledger.due import CANCELLED_AT_A_TIME
 from ledger.entries import Recorded
+from ledger.pipeline import Answer, Pipeline, Statement
 from ledger.records import EventStatus
 from ledger.rows import Row
 from ledger.seating import Layout
@@ -38,78 +38,60 @@ LINE_MAX: Final = 1_000
 """How many in line are looked at, from the front. If none of them fits, nobody gets an offer."""
 
 
-def _sql(name: str) -> bytes:
-    return statement("ledger", name)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A statement that writes many rows, each column of them an array."""
-
-    query: bytes
-    kinds: tuple[ColumnType, ...]
-
-    @classmethod
-    def of(cls, name: str, types: str) -> "Write":
-        return cls(_sql(name), tuple(TYPES[each] for each in types.split()))
-
-
-_LIMIT_TRANSACTION: Final = _sql("limit_transaction")
-_LOCK_STREAMS: Final = _sql("lock_streams")
-_LOCK_FREE_STREAMS: Final = _sql("lock_free_streams")
-_LOCK_STREAM: Final = _sql("lock_stream")
-_FIND_STREAMS: Final = _sql("find_streams")
-_READ_CLOCK: Final = _sql("read_clock")
-_LOCK_KEYS: Final = _sql("lock_keys")
-_FIND_KEYS: Final = _sql("find_keys")
-_FIND_USERS: Final = _sql("find_users")
-_LOAD_BOOKINGS: Final = _sql("load_bookings")
-_LOAD_HOLDS: Final = _sql("load_holds")
-_LOAD_WAITING: Final = _sql("load_waiting")
-_LOAD_WAITING_OF_USERS: Final = _sql("load_waiting_of_users")
-_LOAD_LINE: Final = _sql("load_line")
-_LOAD_SEAT_ROWS: Final = _sql("load_seat_rows")
-_LOAD_CLAIMS: Final = _sql("load_claims")
-_LOAD_ALLOTMENTS: Final = _sql("load_allotments")
-_LOAD_LIVE_BOOKINGS: Final = _sql("load_live_bookings")
-_LOAD_LIVE_HOLDS: Final = _sql("load_live_holds")
-_COUNT_TICKETS: Final = _sql("count_tickets")
-_APPEND_ENTRIES: Final = Write.of(
-    "append_entries",
-    "uuid int8 text int2 bytea bytea bytea int8 bytea bytea uuid",
+_BEGIN: Final = Statement.bare("BEGIN")
+_COMMIT: Final = Statement.bare("COMMIT")
+_LIMIT_TRANSACTION: Final = Statement.of("limit_transaction", "text text")
+_LOCK_STREAMS: Final = Statement.of("lock_streams", "uuid[]")
+_LOCK_FREE_STREAMS: Final = Statement.of("lock_free_streams", "uuid[]")
+_LOCK_STREAM: Final = Statement.of("lock_stream", "uuid")
+_FIND_STREAMS: Final = Statement.of("find_streams", "uuid[]")
+_READ_CLOCK: Final = Statement.of("read_clock")
+_LOCK_KEYS: Final = Statement.of("lock_keys", "int8[]")
+_FIND_KEYS: Final = Statement.of("find_keys", "bytea[]")
+_FIND_USERS: Final = Statement.of("find_users", "uuid[]")
+_LOAD_BOOKINGS: Final = Statement.of("load_bookings", "uuid[] uuid[]")
+_LOAD_HOLDS: Final = Statement.of("load_holds", "uuid[] uuid[] uuid[]")
+_LOAD_WAITING: Final = Statement.of("load_waiting", "uuid[] uuid[]")
+_LOAD_WAITING_OF_USERS: Final = Statement.of("load_waiting_of_users", "uuid[] uuid[]")
+_LOAD_LINE: Final = Statement.of("load_line", "uuid[] int8")
+_LOAD_SEAT_ROWS: Final = Statement.of("load_seat_rows", "uuid[]")
+_LOAD_CLAIMS: Final = Statement.of("load_claims", "uuid[]")
+_LOAD_ALLOTMENTS: Final = Statement.of("load_allotments", "uuid[]")
+_LOAD_LIVE_BOOKINGS: Final = Statement.of("load_live_bookings", "uuid int8")
+_LOAD_LIVE_HOLDS: Final = Statement.of("load_live_holds", "uuid")
+_COUNT_TICKETS: Final = Statement.of("count_tickets", "uuid[] uuid[]")
+_APPEND_ENTRIES: Final = Statement.over(
+    "append_entries", "uuid int8 text int2 bytea bytea bytea int8 bytea bytea uuid"
 )
-_INSERT_STREAMS: Final = Write.of(
+_INSERT_STREAMS: Final = Statement.over(
     "insert_streams",
     "uuid int8 bytea int4 int4 int4 int8 uuid int4 text int8 int8 int8 int4 "
     "int4 int4 text text int4 text int4",
 )
-_UPDATE_STREAMS: Final = Write.of(
-    "update_streams",
-    "uuid int8 bytea int4 int4 int4 int8 text int4",
+_UPDATE_STREAMS: Final = Statement.over(
+    "update_streams", "uuid int8 bytea int4 int4 int4 int8 text int4"
 )
-_INSERT_SEAT_ROWS: Final = Write.of("insert_seat_rows", "uuid int4 text text text text")
-_INSERT_BOOKINGS: Final = Write.of(
-    "insert_bookings",
-    "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea",
+_INSERT_SEAT_ROWS: Final = Statement.over("insert_seat_rows", "uuid int4 text text text text")
+_INSERT_BOOKINGS: Final = Statement.over(
+    "insert_bookings", "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea"
 )
-_UPSERT_BOOKINGS: Final = Write.of(
+_UPSERT_BOOKINGS: Final = Statement.over(
     "upsert_bookings",
     "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea text "
     "text int8 text text int4 uuid",
 )
-_UPSERT_HOLDS: Final = Write.of(
+_UPSERT_HOLDS: Final = Statement.over(
     "upsert_holds",
     "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea int8 text text int8 uuid uuid",
 )
-_UPSERT_WAITING: Final = Write.of(
-    "upsert_waiting",
-    "uuid uuid uuid int4 text uuid int8 bytea int8 int8 bytea int8 text uuid",
+_UPSERT_WAITING: Final = Statement.over(
+    "upsert_waiting", "uuid uuid uuid int4 text uuid int8 bytea int8 int8 bytea int8 text uuid"
 )
-_UPSERT_ALLOTMENTS: Final = Write.of("upsert_allotments", "uuid text text int4 int4")
-_DELETE_CLAIMS: Final = Write.of("delete_claims", "uuid text")
-_INSERT_CLAIMS: Final = Write.of("insert_claims", "uuid text uuid")
-_FIND_ENTRY: Final = _sql("find_entry")
-_FIND_DUE_STREAMS: Final = _sql("find_due_streams")
+_UPSERT_ALLOTMENTS: Final = Statement.over("upsert_allotments", "uuid text text int4 int4")
+_DELETE_CLAIMS: Final = Statement.over("delete_claims", "uuid text")
+_INSERT_CLAIMS: Final = Statement.over("insert_claims", "uuid text uuid")
+_FIND_ENTRY: Final = Statement.of("find_entry", "uuid int8")
+_FIND_DUE_STREAMS: Final = Statement.of("find_due_streams", "int8")
 
 
 @dataclass(slots=True)
@@ -180,53 +162,48 @@ async def lock_and_load(
     """
     needs = needs_of(submissions)
     stream_ids = sorted(needs.streams)
-    async with connection.pipeline():
-        await connection.execute("BEGIN")
-        await connection.execute(
-            _LIMIT_TRANSACTION, (str(lock_wait_ms), str(statement_ms_max)), prepare=True
-        )
-        if skip_locked:
-            locking = await _fetch(connection, _LOCK_FREE_STREAMS, stream_ids)
-            existing = await _fetch(connection, _FIND_STREAMS, stream_ids)
-        elif len(stream_ids) == 1:
-            locking = await _fetch(connection, _LOCK_STREAM, stream_ids[0])
-        else:
-            locking = await _fetch(connection, _LOCK_STREAMS, stream_ids)
-        if needs.keys:
-            # The unique index holds a key to one use within a stream only (L4).
-            await _fetch(connection, _LOCK_KEYS, sorted({_bits(key) for key in needs.keys}))
-        clock = await _fetch(connection, _READ_CLOCK)
-        keys = await _fetch(connection, _FIND_KEYS, needs.keys) if needs.keys else None
-        users = [user_id for _, user_id in needs.users]
-        found_users = await _fetch(connection, _FIND_USERS, users) if users else None
-        holds = await _fetch(connection, _LOAD_HOLDS, *rows.columns(needs.holds, 2), stream_ids)
-        bookings = await _fetch_named(connection, _LOAD_BOOKINGS, needs.bookings)
-        waiting = await _fetch_named(connection, _LOAD_WAITING, needs.waiting)
-        joined = await _fetch_named(connection, _LOAD_WAITING_OF_USERS, needs.joining)
+    nothing = Answer()
+    pipeline = Pipeline(connection)
+    pipeline.send(_BEGIN)
+    pipeline.send(_LIMIT_TRANSACTION, str(lock_wait_ms), str(statement_ms_max))
+    existing = nothing
+    if skip_locked:
+        locking = pipeline.send(_LOCK_FREE_STREAMS, stream_ids)
+        existing = pipeline.send(_FIND_STREAMS, stream_ids)
+    elif len(stream_ids) == 1:
+        locking = pipeline.send(_LOCK_STREAM, stream_ids[0])
+    else:
+        locking = pipeline.send(_LOCK_STREAMS, stream_ids)
+    if needs.keys:
+        # The unique index holds a key to one use within a stream only (L4).
+        pipeline.send(_LOCK_KEYS, sorted({_bits(key) for key in needs.keys}))
+    clock = pipeline.send(_READ_CLOCK)
+    keys = pipeline.send(_FIND_KEYS, needs.keys) if needs.keys else nothing
+    users = [user_id for _, user_id in needs.users]
+    found_users = pipeline.send(_FIND_USERS, users) if users else nothing
+    holds = pipeline.send(_LOAD_HOLDS, *rows.columns(needs.holds, 2), stream_ids)
+    bookings = _send_for(pipeline, _LOAD_BOOKINGS, needs.bookings)
+    waiting = _send_for(pipeline, _LOAD_WAITING, needs.waiting)
+    joined = _send_for(pipeline, _LOAD_WAITING_OF_USERS, needs.joining)
+    await pipeline.run()
 
-        streams = {row[0]: rows.stream_from_row(row) for row in await locking.fetchall()}
-        locked_elsewhere: frozenset[EventId] = frozenset()
-        if skip_locked:
-            found = [row[0] for row in await existing.fetchall()]
-            locked_elsewhere = frozenset(each for each in found if each not in streams)
-        now = Instant((await clock.fetchall())[0][0])
-        loaded = Loaded(
-            now=now,
-            streams=streams,
-            recorded_by_key=_by_key([] if keys is None else await keys.fetchall()),
-            users=frozenset(
-                [] if found_users is None else [row[0] for row in await found_users.fetchall()]
-            ),
-        )
-        for hold in map(rows.hold_from_row, await holds.fetchall()):
-            if hold.stream_id in streams:
-                streams[hold.stream_id].state.holds[hold.hold_id] = hold
-        for booking in map(rows.booking_from_row, await _all(bookings)):
-            if booking.stream_id in streams:
-                streams[booking.stream_id].state.bookings[booking.booking_id] = booking
-        for each in map(rows.waiting_from_row, [*await _all(waiting), *await _all(joined)]):
-            if each.stream_id in streams:
-                streams[each.stream_id].state.line[each.waiting_id] = each
+    streams = {row[0]: rows.stream_from_row(row) for row in locking.rows}
+    locked_elsewhere = frozenset(row[0] for row in existing.rows if row[0] not in streams)
+    loaded = Loaded(
+        now=Instant(clock.rows[0][0]),
+        streams=streams,
+        recorded_by_key=_by_key(keys.rows),
+        users=frozenset([row[0] for row in found_users.rows]),
+    )
+    for hold in map(rows.hold_from_row, holds.rows):
+        if hold.stream_id in streams:
+            streams[hold.stream_id].state.holds[hold.hold_id] = hold
+    for booking in map(rows.booking_from_row, bookings.rows):
+        if booking.stream_id in streams:
+            streams[booking.stream_id].state.bookings[booking.booking_id] = booking
+    for each in map(rows.waiting_from_row, [*waiting.rows, *joined.rows]):
+        if each.stream_id in streams:
+            streams[each.stream_id].state.line[each.waiting_id] = each
     await _load_more(connection, loaded, needs)
     return loaded, locked_elsewhere
 
@@ -248,31 +225,34 @@ async def _load_more(connection: Connection, loaded: Loaded, needs: Needs) -> No
         )
     ]
     if seated or sorted_by_price or lined or over:
-        async with connection.pipeline():
-            seat_rows = await _fetch_for(connection, _LOAD_SEAT_ROWS, seated)
-            claims = await _fetch_for(connection, _LOAD_CLAIMS, seated)
-            allotments = await _fetch_for(connection, _LOAD_ALLOTMENTS, sorted_by_price)
-            line = await _fetch(connection, _LOAD_LINE, lined, LINE_MAX) if lined else None
-            live = [
-                (
-                    await _fetch(connection, _LOAD_LIVE_BOOKINGS, each, CANCELLED_AT_A_TIME),
-                    await _fetch(connection, _LOAD_LIVE_HOLDS, each),
-                )
-                for each in over
-            ]
-            _put_layouts(streams, await _all(seat_rows))
-            for stream_id, seat, claimed_by in await _all(claims):
-                streams[stream_id].state.claims[seat] = claimed_by
-            for stream_id, category, taken in await _all(allotments):
-                streams[stream_id].state.taken_by_category[category] = taken
-            for waiting in map(rows.waiting_from_row, await _all(line)):
-                streams[waiting.stream_id].state.line[waiting.waiting_id] = waiting
-            for live_bookings, live_holds in live:
-                for booking in map(rows.booking_from_row, await live_bookings.fetchall()):
-                    state = streams[booking.stream_id].state
-                    state.bookings[booking.booking_id] = booking
-                for hold in map(rows.hold_from_row, await live_holds.fetchall()):
-                    streams[hold.stream_id].state.holds[hold.hold_id] = hold
+        nothing = Answer()
+        pipeline = Pipeline(connection)
+        seat_rows = pipeline.send(_LOAD_SEAT_ROWS, seated) if seated else nothing
+        claims = pipeline.send(_LOAD_CLAIMS, seated) if seated else nothing
+        allotments = (
+            pipeline.send(_LOAD_ALLOTMENTS, sorted_by_price) if sorted_by_price else nothing
+        )
+        line = pipeline.send(_LOAD_LINE, lined, LINE_MAX) if lined else nothing
+        live = [
+            (
+                pipeline.send(_LOAD_LIVE_BOOKINGS, each, CANCELLED_AT_A_TIME),
+                pipeline.send(_LOAD_LIVE_HOLDS, each),
+            )
+            for each in over
+        ]
+        await pipeline.run()
+        _put_layouts(streams, seat_rows.rows)
+        for stream_id, seat, claimed_by in claims.rows:
+            streams[stream_id].state.claims[seat] = claimed_by
+        for stream_id, category, taken in allotments.rows:
+            streams[stream_id].state.taken_by_category[category] = taken
+        for waiting in map(rows.waiting_from_row, line.rows):
+            streams[waiting.stream_id].state.line[waiting.waiting_id] = waiting
+        for live_bookings, live_holds in live:
+            for booking in map(rows.booking_from_row, live_bookings.rows):
+                streams[booking.stream_id].state.bookings[booking.booking_id] = booking
+            for hold in map(rows.hold_from_row, live_holds.rows):
+                streams[hold.stream_id].state.holds[hold.hold_id] = hold
     await _count_tickets(connection, loaded, needs)
 
 
@@ -286,8 +266,10 @@ async def _count_tickets(connection: Connection, loaded: Loaded, needs: Needs) -
     for stream_id, stream in limited.items():
         pairs |= {(stream_id, waiting.user_id) for waiting in stream.state.line.values()}
     if pairs:
-        cursor = await _fetch(connection, _COUNT_TICKETS, *rows.columns(pairs, 2))
-        for stream_id, user_id, quantity in await cursor.fetchall():
+        pipeline = Pipeline(connection)
+        counted = pipeline.send(_COUNT_TICKETS, *rows.columns(pairs, 2))
+        await pipeline.run()
+        for stream_id, user_id, quantity in counted.rows:
             tickets = limited[stream_id].state.tickets_by_user
             tickets[user_id] = tickets.get(user_id, 0) + quantity
 
@@ -309,32 +291,31 @@ async def append_and_commit(connection: Connection, decided: Decided) -> None:
     plain = [rows.plain_booking_row(each) for each in bookings if rows.is_plain(each)]
     others = [rows.booking_row(each) for each in bookings if not rows.is_plain(each)]
     claims = decided.claims
-    async with connection.pipeline():
-        await _write(connection, _APPEND_ENTRIES, map(rows.entry_row, decided.appended))
-        await _write(connection, _INSERT_STREAMS, map(rows.stream_row, new))
-        await _write(connection, _UPDATE_STREAMS, map(rows.head_row, old))
-        await _write(connection, _INSERT_BOOKINGS, plain)
-        await _write(connection, _UPSERT_BOOKINGS, others)
-        await _write(connection, _UPSERT_HOLDS, map(rows.hold_row, decided.holds.values()))
-        await _write(connection, _UPSERT_WAITING, map(rows.waiting_row, decided.line.values()))
-        await _write(
-            connection,
-            _INSERT_SEAT_ROWS,
-            (row for stream in new for row in rows.seat_row_rows(stream)),
-        )
-        await _write(
-            connection,
-            _UPSERT_ALLOTMENTS,
-            (row for stream in streams for row in rows.allotment_rows(stream)),
-        )
-        # Given back before given out: a seat may have gone from one to the other.
-        await _write(connection, _DELETE_CLAIMS, claims)
-        await _write(
-            connection,
-            _INSERT_CLAIMS,
-            ((*place, claim) for place, claim in claims.items() if claim is not None),
-        )
-        await connection.execute("COMMIT")
+    pipeline = Pipeline(connection)
+    pipeline.send_rows(_APPEND_ENTRIES, map(rows.entry_row, decided.appended))
+    pipeline.send_rows(_INSERT_STREAMS, map(rows.stream_row, new))
+    pipeline.send_rows(_UPDATE_STREAMS, map(rows.head_row, old))
+    pipeline.send_rows(_INSERT_BOOKINGS, plain)
+    pipeline.send_rows(_UPSERT_BOOKINGS, others)
+    pipeline.send_rows(_UPSERT_HOLDS, map(rows.hold_row, decided.holds.values()))
+    pipeline.send_rows(_UPSERT_WAITING, map(rows.waiting_row, decided.line.values()))
+    seat_rows = (row for stream in new for row in rows.seat_row_rows(stream))
+    pipeline.send_rows(_INSERT_SEAT_ROWS, seat_rows)
+    allotments = (row for stream in streams for row in rows.allotment_rows(stream))
+    pipeline.send_rows(_UPSERT_ALLOTMENTS, allotments)
+    # Given back before given out: a seat may have gone from one to the other.
+    pipeline.send_rows(_DELETE_CLAIMS, claims)
+    given_out = ((*place, claim) for place, claim in claims.items() if claim is not None)
+    pipeline.send_rows(_INSERT_CLAIMS, given_out)
+    pipeline.send(_COMMIT)
+    await pipeline.run()
+
+
+async def commit(connection: Connection) -> None:
+    """Commit a transaction in which there was nothing to write."""
+    pipeline = Pipeline(connection)
+    pipeline.send(_COMMIT)
+    await pipeline.run()
 
 
 async def was_committed(
@@ -346,53 +327,40 @@ async def was_committed(
     place of a stream's first entry.
     """
     async with connection.transaction(force_rollback=True):
-        await connection.execute(_LIMIT_TRANSACTION, (str(lock_wait_ms), str(statement_ms_max)))
-        locking = await connection.execute(_LOCK_STREAM, (recorded.stream_id,))
-        if await locking.fetchone() is None:
+        pipeline = Pipeline(connection)
+        pipeline.send(_LIMIT_TRANSACTION, str(lock_wait_ms), str(statement_ms_max))
+        locking = pipeline.send(_LOCK_STREAM, recorded.stream_id)
+        await pipeline.run()
+        if not locking.rows:
             # There is no row to wait for; who writes the same entry waits for the lost one's.
             with suppress(psycopg.errors.UniqueViolation):
                 async with connection.transaction():
-                    await _write(connection, _APPEND_ENTRIES, [rows.entry_row(recorded)])
+                    pipeline = Pipeline(connection)
+                    pipeline.send_rows(_APPEND_ENTRIES, [rows.entry_row(recorded)])
+                    await pipeline.run()
                 return False
-        cursor = await connection.execute(
-            _FIND_ENTRY, (recorded.stream_id, recorded.version), binary=True
-        )
-        row = await cursor.fetchone()
-    return row is not None and row[0] == recorded.hash
+        pipeline = Pipeline(connection)
+        found = pipeline.send(_FIND_ENTRY, recorded.stream_id, recorded.version)
+        await pipeline.run()
+    return [row[0] for row in found.rows] == [recorded.hash]
 
 
 async def find_due_streams(connection: Connection, limit: int) -> list[EventId]:
     """Streams that have something due, some of each kind; see `ledger.due`."""
-    cursor = await _fetch(connection, _FIND_DUE_STREAMS, limit)
-    return [EventId(stream_id) for (stream_id,) in await cursor.fetchall()]
+    pipeline = Pipeline(connection)
+    due = pipeline.send(_FIND_DUE_STREAMS, limit)
+    await pipeline.run()
+    return [EventId(stream_id) for (stream_id,) in due.rows]
 
 
 def _bits(key: bytes) -> int:
     return int.from_bytes(key[:8], signed=True)
 
 
-async def _fetch(connection: Connection, query: bytes, *parameters: Any) -> Any:
-    return await connection.execute(query, parameters, prepare=True, binary=True)
-
-
-async def _fetch_for(connection: Connection, query: bytes, stream_ids: list[EventId]) -> Any:
-    return await _fetch(connection, query, stream_ids) if stream_ids else None
-
-
-async def _fetch_named(
-    connection: Connection, query: bytes, named: Iterable[tuple[EventId, Any]]
-) -> Any:
-    return await _fetch(connection, query, *rows.columns(named, 2)) if named else None
-
-
-async def _all(cursor: Any) -> list[Row]:
-    return [] if cursor is None else await cursor.fetchall()
-
-
-async def _write(connection: Connection, write: Write, written: Iterable[Row]) -> None:
-    listed = list(written)
-    if listed:
-        await connection.execute(write.query, pack_columns(write.kinds, listed), prepare=True)
+def _send_for(
+    pipeline: Pipeline, statement: Statement, named: Iterable[tuple[EventId, Any]]
+) -> Answer:
+    return pipeline.send(statement, *rows.columns(named, 2)) if named else Answer()
 
 
 def _by_key(found: Iterable[Row]) -> dict[bytes, list[Recorded]]:
