@@ -472,23 +472,36 @@ def flash_sale(
 
 @main.command()
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--seconds", default=4.0, show_default=True, help="Of each measurement.")
+@click.option("--seconds", default=3.0, show_default=True, help="Of each measurement.")
 @click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
 @click.option("--contender", "contenders", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--entries",
+    default=10_000_000,
+    show_default=True,
+    type=click.IntRange(min=1000),
+    help="In the full ledger of the workloads ledger-size and long-event.",
+)
+@click.option(
+    "--soak-seconds", default=600.0, show_default=True, help="How long the workload soak takes."
+)
 def bench(
-    rounds: int, seconds: float, workloads: tuple[str, ...], contenders: tuple[str, ...]
+    rounds: int,
+    seconds: float,
+    workloads: tuple[str, ...],
+    contenders: tuple[str, ...],
+    entries: int,
+    soak_seconds: float,
 ) -> None:
     """Measure against the usual design and the ceilings, side by side."""
-    from loadtest.bench import CONTENDERS, as_text, run_bench
+    from loadtest.bench import BY_DEFAULT, CONTENDERS, Extent, as_text, run_bench
     from loadtest.serving import ServerFailed
-    from loadtest.workloads import WORKLOADS
 
     try:
         result = run_bench(
-            rounds=rounds,
-            seconds=seconds,
+            Extent(rounds, seconds, entries, soak_seconds),
             contenders=contenders or CONTENDERS,
-            workloads=workloads or tuple(WORKLOADS),
+            workloads=workloads or BY_DEFAULT,
             say=lambda line: click.echo(line, err=True),
         )
     except ValueError as error:
@@ -497,6 +510,39 @@ def bench(
         _end(EXIT_OUT_OF_REACH, str(error))
     click.echo(as_text(result))
     if not result.ok:
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--minutes", type=click.FloatRange(min=0.1), help="Begin no round after so many.")
+@click.option("--rounds", type=click.IntRange(min=1), help="As many rounds; else one per fault.")
+@click.option("--seed", default=0, show_default=True, help="Of the first round; then one more.")
+def torture(minutes: float | None, rounds: int | None, seed: int) -> None:
+    """Sell while servers are killed, frozen and cut off, and audit every round.
+
+    On servers of its own, which nothing else uses: no database that is set is touched.
+    """
+    try:
+        from loadtest.torture.faults import FAULTS
+        from loadtest.torture.rounds import StageFailed, summary
+        from loadtest.torture.rounds import torture as run
+    except ImportError as error:
+        _end(EXIT_OUT_OF_REACH, f"Not here: pip install 'flashticket[embedded,loadtest]' ({error})")
+    if minutes is None and rounds is None:
+        rounds = len(FAULTS)
+    try:
+        played = asyncio.run(
+            run(
+                seed=seed,
+                rounds=rounds,
+                seconds_max=None if minutes is None else minutes * 60,
+                say=click.echo,
+            )
+        )
+    except StageFailed as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+    click.echo(summary(played))
+    if any(each.findings for each in played):
         sys.exit(EXIT_FAILED)
 
 

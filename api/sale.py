@@ -33,10 +33,10 @@ def hold_sale(settings: Settings, *, users: int, capacity: int, vus: int) -> Rep
             lambda _: ("api", "serve"),
             lambda port: urls | {"FLASHTICKET_HOST": "127.0.0.1", "FLASHTICKET_PORT": str(port)},
             "/readyz",
-        ) as port:
+        ) as served:
             return run_flash_sale(
                 FlashSale(
-                    base_url=f"http://127.0.0.1:{port}",
+                    base_url=served.base_url,
                     client_key=key,
                     event_id=str(made.event_id),
                     users=[str(user_id) for user_id in made.user_ids],

@@ -11,28 +11,65 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
 from api.embedded import EmbeddedPostgres, EmbeddedValkey
-from loadtest.contenders import Bare, Contender, Empty, FlashTicket, Servers, Usual
+from loadtest import cold_start, generators, growth, memory, tables
+from loadtest.contenders import Bare, Contender, Empty, FlashTicket, Servers, Usual, UsualTuned
+from loadtest.crowd import CROWDS, measure_crowd
 from loadtest.goals import Standing, standings
 from loadtest.machine import machine_facts
-from loadtest.measure import Measurement, measure, measure_bare_inserts
-from loadtest.workloads import WORKLOADS, Workload
+from loadtest.measure import measure, measure_bare_inserts
+from loadtest.measurement import Measurement, medians
+from loadtest.workloads import WORKLOADS
 
-CONTENDERS: Final = ("usual:1", "usual:2", "empty:1", "bare:1", "flashticket:1", "flashticket:2")
+CONTENDERS: Final = (
+    "usual:1",
+    "usual-tuned:2",
+    "empty:1",
+    "bare:1",
+    "flashticket:1",
+    "flashticket:2",
+)
 KINDS: Final[Mapping[str, Callable[[Servers, int], Contender]]] = {
-    each.kind: each for each in (Usual, Empty, Bare, FlashTicket)
+    each.kind: each for each in (Usual, UsualTuned, Empty, Bare, FlashTicket)
 }
-POOL_SIZES: Final = (1, 2, 5, 10, 20, 40)
-"""Tried for the usual design before the first round; the fastest on one hot event takes part."""
+POOL_SIZES: Final = (2, 5, 10, 20)
+"""Tried for the tuned usual design before the first round; the fastest on a hot event takes part.
+"""
+
+COLD_START: Final = "cold-start"
+MEMORY: Final = "memory"
+SOAK: Final = "soak"
+GENERATORS: Final = "generators"
+
+TITLES: Final[Mapping[str, str]] = {
+    **{name: workload.title for name, workload in WORKLOADS.items()},
+    **{name: crowd.title for name, crowd in CROWDS.items()},
+    growth.EVENTS: "bookings spread over so many events",
+    growth.LEDGER_SIZE: "one hot event, with so many entries in the ledger already",
+    growth.LONG_EVENT: "a thousand bookings of an event that has so many",
+    MEMORY: "memory of the API process at 1,000 connections",
+    COLD_START: "cold start, to the first answer",
+    SOAK: "memory of the API process at 1,000 connections, for long",
+    GENERATORS: "load generators against bare ASGI",
+}
+"""All workloads."""
+
+ON_DEMAND: Final = (SOAK, GENERATORS)
+"""Measured only when asked for by name."""
+
+BY_DEFAULT: Final = tuple(name for name in TITLES if name not in ON_DEMAND)
+IN_CROWDS: Final = ("bare", "flashticket")
+"""Kinds that k6 visits: the others would keep it for minutes."""
 
 RESULTS: Final = Path(__file__).parent / "results" / "bench.jsonl"
 
-POOL_TRIAL_SECONDS: Final = 2.0
+POOL_TRIAL_SECONDS: Final = 1.0
+MEMORY_SECONDS: Final = 15.0
+STARTS: Final = 10
 POSTGRES_SETTINGS: Final = {
     "max_connections": "300",
     "shared_buffers": "512MB",
@@ -44,13 +81,25 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured."""
+
+    rounds: int = 3
+    seconds: float = 3.0
+    """Of one run."""
+    entries: int = 10_000_000
+    """In the fullest ledger."""
+    soak_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """What one call measured."""
 
     began_at: datetime
     machine: Mapping[str, str | int]
     pool_sizes: Mapping[str, int]
-    """Connections a worker, by contender of the usual design."""
+    """Connections a worker, by contender of the tuned usual design."""
     measurements: Sequence[Measurement]
 
     @property
@@ -59,12 +108,9 @@ class Bench:
         return bool(self.measurements) and not any(each.faults for each in self.measurements)
 
     @property
-    def medians(self) -> dict[tuple[str, str], Measurement]:
-        """For each workload and contender, each figure's median over the rounds."""
-        runs: dict[tuple[str, str], list[Measurement]] = {}
-        for each in self.measurements:
-            runs.setdefault((each.workload, each.contender), []).append(each)
-        return {key: _median_of(rounds) for key, rounds in runs.items()}
+    def medians(self) -> Mapping[tuple[str, str, int | None], Measurement]:
+        """For each workload, contender and size, each figure's median over the rounds."""
+        return medians(self.measurements)
 
     @property
     def standings(self) -> list[Standing]:
@@ -72,41 +118,25 @@ class Bench:
         return list(standings(self.medians))
 
 
-def _median_of(rounds: Sequence[Measurement]) -> Measurement:
-    return Measurement(
-        contender=rounds[0].contender,
-        workload=rounds[0].workload,
-        per_second=median(each.per_second for each in rounds),
-        p50_ms=median(each.p50_ms for each in rounds),
-        p95_ms=median(each.p95_ms for each in rounds),
-        p99_ms=median(each.p99_ms for each in rounds),
-        generator_cpu_share=median(each.generator_cpu_share for each in rounds),
-        faults=[fault for each in rounds for fault in each.faults],
-    )
-
-
 def run_bench(
+    extent: Extent,
     *,
-    rounds: int = 3,
-    seconds: float = 4.0,
     contenders: Sequence[str] = CONTENDERS,
-    workloads: Sequence[str] = tuple(WORKLOADS),
+    workloads: Sequence[str] = BY_DEFAULT,
     pool_sizes: Sequence[int] = POOL_SIZES,
     results_path: Path = RESULTS,
     say: Say = lambda _: None,
 ) -> Bench:
     """Measure each contender (`kind:workers`) under each workload and append a line of JSON.
 
-    `seconds` is the measured time of one run; `say` is told of every measurement as it is made.
-    Starts and stops PostgreSQL, Valkey and the contenders by itself, in a temporary directory.
-    ValueError for a name that is not known; `loadtest.serving.ServerFailed` for a contender that
-    does not run.
+    `say` is told of every measurement as it is made. Starts and stops PostgreSQL, Valkey and the
+    contenders by itself, in a temporary directory. ValueError for a name that is not known;
+    `loadtest.serving.ServerFailed` for a contender that does not run.
     """
     began_at = datetime.now(UTC)
     named = [_kind_and_workers(name) for name in contenders]
-    if unknown := set(workloads) - WORKLOADS.keys():
+    if unknown := set(workloads) - TITLES.keys():
         raise ValueError(f"no workload is called {' or '.join(sorted(unknown))}")
-    chosen = {name: WORKLOADS[name] for name in workloads}
     with (
         tempfile.TemporaryDirectory(prefix="flashticket-bench-") as folder,
         EmbeddedPostgres(Path(folder, "postgres"), settings=POSTGRES_SETTINGS) as postgres,
@@ -115,22 +145,21 @@ def run_bench(
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
             connection.execute(CREATE_DATABASE)
         servers = Servers(postgres.url(), postgres.url("flashticket"), valkey.url())
+        in_turns = [name for name in workloads if name in WORKLOADS or name in CROWDS]
         entered = [
-            _best_pool(servers, workers, pool_sizes, min(seconds, POOL_TRIAL_SECONDS), say)
-            if kind is Usual
+            _best_tuned(servers, workers, pool_sizes, min(extent.seconds, POOL_TRIAL_SECONDS), say)
+            if kind is UsualTuned
             else kind(servers, workers)
-            for kind, workers in named
+            for kind, workers in (named if in_turns else [])
         ]
         measurements: list[Measurement] = []
-        for number in range(1, rounds + 1):
-            say(f"round {number} of {rounds}")
-            for measurement in _round(entered, chosen, seconds):
-                say(_line(measurement))
-                measurements.append(measurement)
+        for measurement in _all(servers, entered, in_turns, workloads, extent, say):
+            say(_line(measurement))
+            measurements.append(measurement)
         bench = Bench(
             began_at,
             machine_facts(postgres.url()),
-            {each.name: each.pool_size for each in entered if isinstance(each, Usual)},
+            {each.name: each.pool_size for each in entered if isinstance(each, UsualTuned)},
             measurements,
         )
     results_path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,43 +175,74 @@ def _kind_and_workers(name: str) -> tuple[Callable[[Servers, int], Contender], i
     return KINDS[kind], int(workers)
 
 
-def _best_pool(
-    servers: Servers, workers: int, pool_sizes: Sequence[int], seconds: float, say: Say
-) -> Usual:
-    """The yardstick with the pool that is fastest on one hot event: it must not be crippled."""
-    fastest: tuple[float, Usual] | None = None
-    for pool_size in pool_sizes:
-        contender = Usual(servers, workers, pool_size)
-        with contender.serve() as port:
-            trial = measure(contender, port, "hot", WORKLOADS["hot"], seconds)
-        say(f"{contender.name} with {pool_size} connections a worker: {trial.per_second:,.0f}/s")
-        if fastest is None or trial.per_second > fastest[0]:
-            fastest = trial.per_second, contender
+def _best_tuned(
+    servers: Servers, workers_max: int, pool_sizes: Sequence[int], seconds: float, say: Say
+) -> UsualTuned:
+    """The tuned yardstick as it is fastest on one hot event: it must not be crippled."""
+    fastest: tuple[float, UsualTuned] | None = None
+    for workers in range(1, workers_max + 1):
+        for pool_size in pool_sizes:
+            contender = UsualTuned(servers, workers, pool_size)
+            with contender.serve() as served:
+                trial = measure(contender, served, "hot", WORKLOADS["hot"], seconds)
+            rate = trial.figures["per_second"]
+            say(f"{contender.name} with {pool_size} connections a worker: {rate:,.0f}/s")
+            if fastest is None or rate > fastest[0]:
+                fastest = rate, contender
     if fastest is None:
-        raise ValueError("the usual design needs at least one pool size")
+        raise ValueError("the tuned usual design needs at least one pool size")
     return fastest[1]
 
 
+def _all(
+    servers: Servers,
+    contenders: Sequence[Contender],
+    in_turns: Sequence[str],
+    workloads: Sequence[str],
+    extent: Extent,
+    say: Say,
+) -> Iterator[Measurement]:
+    for number in range(1, extent.rounds + 1 if in_turns else 1):
+        say(f"round {number} of {extent.rounds}")
+        yield from _round(servers, contenders, in_turns, extent.seconds)
+    if growth.EVENTS in workloads:
+        yield from growth.measure_events(servers, 1, extent.seconds)
+    if growth.LEDGER_SIZE in workloads or growth.LONG_EVENT in workloads:
+        sizes = [0, *(size for size in (extent.entries // 100, extent.entries // 10) if size)]
+        say(f"filling a ledger with {extent.entries:,} entries")
+        yield from growth.measure_growth(
+            servers, [*sizes, extent.entries], workloads, extent.rounds, extent.seconds
+        )
+    if MEMORY in workloads:
+        yield memory.measure_memory(servers, MEMORY, max(MEMORY_SECONDS, extent.seconds))
+    if SOAK in workloads:
+        yield memory.measure_memory(servers, SOAK, extent.soak_seconds)
+    if COLD_START in workloads:
+        yield from cold_start.measure_cold_starts(servers, COLD_START, STARTS)
+    if GENERATORS in workloads:
+        yield from generators.measure_generators(servers, GENERATORS, extent.rounds, extent.seconds)
+
+
 def _round(
-    contenders: Sequence[Contender], workloads: Mapping[str, Workload], seconds: float
+    servers: Servers, contenders: Sequence[Contender], workloads: Sequence[str], seconds: float
 ) -> Iterator[Measurement]:
     for contender in contenders:
-        with contender.serve() as port:
-            for name, workload in workloads.items():
-                yield measure(contender, port, name, workload, seconds)
+        with contender.serve() as served:
+            for name in workloads:
+                if name in WORKLOADS:
+                    yield measure(contender, served, name, WORKLOADS[name], seconds)
+                elif contender.kind in IN_CROWDS:
+                    yield measure_crowd(contender, served, name)
     if "lone" in workloads:
-        servers = contenders[0].servers
-        yield measure_bare_inserts(servers.postgres_url, "lone", workloads["lone"])
+        inserts = WORKLOADS["lone"].requests or 1000
+        yield measure_bare_inserts(servers.postgres_url, "lone", inserts)
 
 
 def _line(measurement: Measurement) -> str:
-    faults = "".join(f"\n    FAILED {fault}" for fault in measurement.faults)
-    return (
-        f"  {measurement.contender:14} {measurement.workload:9}"
-        f" {measurement.per_second:10,.0f}/s  p50 {measurement.p50_ms:8.2f} ms"
-        f"  p99 {measurement.p99_ms:8.2f} ms"
-        f"  generator {measurement.generator_cpu_share:4.0%} of a core{faults}"
-    )
+    heads, row = tables.rows([measurement], with_ratios=False)
+    cells = (f"{cell} {head}" for head, cell in zip(heads, row, strict=True) if head)
+    failed = "".join(f"\n    FAILED {fault}" for fault in measurement.faults)
+    return f"  {measurement.workload:15} {row[0]:26} {', '.join(cells)}{failed}"
 
 
 def as_json_line(bench: Bench) -> str:
@@ -199,34 +259,34 @@ def as_json_line(bench: Bench) -> str:
     return json.dumps(content) + "\n"
 
 
+def from_json_line(line: str) -> Bench:
+    """What `as_json_line` wrote."""
+    content: dict[str, Any] = json.loads(line)
+    return Bench(
+        datetime.fromisoformat(content["began_at"]),
+        content["machine"],
+        content["pool_sizes"],
+        [Measurement(**each) for each in content["measurements"]],
+    )
+
+
 def as_text(bench: Bench) -> str:
     """Medians, ratios and goals for people."""
     lines = [f"{name:12} {fact}" for name, fact in bench.machine.items()]
     lines += [f"{name:12} {size} connections a worker" for name, size in bench.pool_sizes.items()]
-    medians = bench.medians
-    for name in dict.fromkeys(workload for workload, _ in medians):
-        of_workload = [each for (workload, _), each in medians.items() if workload == name]
-        lines += ["", f"{WORKLOADS[name].title} (median of the rounds)", *_table(of_workload)]
+    measured = bench.medians.values()
+    for name in dict.fromkeys(each.workload for each in measured):
+        of_workload = [each for each in measured if each.workload == name]
+        table = list(tables.rows(of_workload))
+        lines += ["", f"{TITLES[name]} (medians)", *tables.as_columns(table)]
     lines += ["", "goals"]
     for standing in bench.standings:
         mark = "reached" if standing.reached else "missed "
+        bound = "at least" if standing.better == "more" else "at most"
         lines.append(
-            f"  {mark}  {standing.text}: {standing.value:.3g} (goal {standing.bound:g};"
+            f"  {mark}  {standing.text}: {standing.value:.3g} ({bound} {standing.bound:g};"
             f" {standing.between})"
         )
     failed = sum(bool(each.faults) for each in bench.measurements)
     lines += ["", f"{len(bench.measurements) - failed} passed, {failed} failed"]
     return "\n".join(lines)
-
-
-def _table(medians: Sequence[Measurement]) -> Iterator[str]:
-    yardsticks = [each for each in medians if each.contender.split(":")[0] != FlashTicket.kind]
-    head = "".join(f"{'x ' + each.contender:>14}" for each in yardsticks)
-    yield f"  {'':14}{'per s':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'generator':>11}{head}"
-    for each in medians:
-        ratios = "".join(f"{each.per_second / other.per_second:14.3g}" for other in yardsticks)
-        yield (
-            f"  {each.contender:14}{each.per_second:10,.0f}{each.p50_ms:9.2f}{each.p95_ms:9.2f}"
-            f"{each.p99_ms:9.2f}{each.generator_cpu_share:11.0%}{ratios}"
-            + ("  FAILED" if each.faults else "")
-        )

@@ -18,12 +18,15 @@ import psycopg
 from loadtest.audit import Check, gather, judge
 from loadtest.empty_endpoint import SOLD_OUT_EVENT
 from loadtest.replies import Reply
-from loadtest.serving import HOST, ServerFailed, serving
-from loadtest.usual_design import CLIENT_KEY, create_tables
+from loadtest.serving import HOST, Served, ServerFailed, serving
+from loadtest.usual_tables import create_tables
+from loadtest.usual_tuned import CLIENT_KEY
 
 USERS: Final = 10_000
 CAPACITY: Final = 1_000_000
 """Of each event that is to be booked: more than a run can sell."""
+
+VENUE_CAPACITY: Final = 10_000_000
 
 INSERT_USUAL_EVENT = "INSERT INTO usual.events (event_id, capacity, booked) VALUES (%s, %s, 0)"
 READ_USUAL_BOOKINGS = """
@@ -32,6 +35,12 @@ WHERE event_id = ANY(%s::uuid[])
 """
 READ_USUAL_COUNTERS = """
 SELECT event_id::text, booked FROM usual.events WHERE event_id = ANY(%s::uuid[])
+"""
+COUNT_SOLD = """
+SELECT
+    (SELECT sum(booked) FROM streams WHERE stream_id = ANY(%(events)s::uuid[])),
+    (SELECT count(*) FROM ledger
+     WHERE stream_id = ANY(%(events)s::uuid[]) AND type = 'SeatsBooked')
 """
 
 
@@ -53,6 +62,7 @@ class Contender(ABC):
     """
 
     kind: ClassVar[str]
+    title: ClassVar[str]
 
     def __init__(self, servers: Servers, workers: int) -> None:
         self.servers = servers
@@ -66,8 +76,8 @@ class Contender(ABC):
         return f"{self.kind}:{self.workers}"
 
     @abstractmethod
-    def serve(self) -> AbstractContextManager[int]:
-        """Run the server until the block ends; yields its port."""
+    def serve(self) -> AbstractContextManager[Served]:
+        """Run the server until the block ends."""
 
     @abstractmethod
     def open_events(self, port: int, count: int, capacity: int) -> list[str]:
@@ -76,6 +86,16 @@ class Contender(ABC):
     @abstractmethod
     def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
         """Whether exactly what was answered is stored, for events made since the run began."""
+
+    def audit_sale(
+        self, port: int, event_id: str, accepted: Sequence[Reply], tickets: int
+    ) -> list[Check]:
+        """As `audit`, of an event that was to sell out: exactly so many tickets are gone."""
+        sold = sum(reply.body["quantity"] for reply in accepted)
+        return [
+            Check("exactly as many were sold as there were", sold == tickets, f"{sold} tickets"),
+            *self.audit(port, [event_id], accepted),
+        ]
 
     def sell_out(self, port: int) -> tuple[str, list[Reply]]:
         """Make an event with nothing left; its id, and how its last ticket was sold."""
@@ -95,7 +115,7 @@ class WebOnly(Contender):
 
     app: ClassVar[str]
 
-    def serve(self) -> AbstractContextManager[int]:
+    def serve(self) -> AbstractContextManager[Served]:
         """Run it under uvicorn."""
         return _uvicorn(f"loadtest.empty_endpoint:{self.app}", self.workers, {})
 
@@ -114,11 +134,19 @@ class WebOnly(Contender):
         del port, event_ids, accepted
         return []
 
+    def audit_sale(
+        self, port: int, event_id: str, accepted: Sequence[Reply], tickets: int
+    ) -> list[Check]:
+        """It never runs out."""
+        del port, event_id, accepted, tickets
+        return []
+
 
 class Empty(WebOnly):
     """FastAPI that parses and answers the bodies of a booking."""
 
     kind = "empty"
+    title = "empty FastAPI endpoint"
     app = "app"
 
 
@@ -126,27 +154,21 @@ class Bare(WebOnly):
     """ASGI that answers bytes."""
 
     kind = "bare"
+    title = "bare ASGI"
     app = "bare"
 
 
 class Usual(Contender):
-    """The usual design, one transaction a request."""
+    """The usual design as it is usually written."""
 
     kind = "usual"
+    title = "usual design"
+    app: ClassVar[str] = "loadtest.usual_design:app"
 
-    def __init__(self, servers: Servers, workers: int, pool_size: int = 5) -> None:
-        super().__init__(servers, workers)
-        self.pool_size = pool_size
-        self.headers = {"Authorization": f"Bearer {CLIENT_KEY}"}
-
-    def serve(self) -> AbstractContextManager[int]:
+    def serve(self) -> AbstractContextManager[Served]:
         """Run it under uvicorn, on tables that are made when they are missing."""
         create_tables(self.servers.postgres_url)
-        settings = {
-            "USUAL_DATABASE_URL": self.servers.postgres_url,
-            "USUAL_POOL_SIZE": str(self.pool_size),
-        }
-        return _uvicorn("loadtest.usual_design:app", self.workers, settings)
+        return _uvicorn(self.app, self.workers, self._environment)
 
     def open_events(self, port: int, count: int, capacity: int) -> list[str]:
         """Insert their rows."""
@@ -158,25 +180,48 @@ class Usual(Contender):
         return event_ids
 
     def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
-        """Bookings and counters must be what was answered."""
+        """The bookings must be what was answered."""
         del port
         with psycopg.connect(self.servers.postgres_url) as connection:
             rows = connection.execute(READ_USUAL_BOOKINGS, [list(event_ids)]).fetchall()
-            counters = connection.execute(READ_USUAL_COUNTERS, [list(event_ids)]).fetchall()
-        stored = {(event_id, booking_id, quantity) for event_id, booking_id, quantity in rows}
         told = {
             (reply.body["event_id"], reply.body["booking_id"], reply.body["quantity"])
             for reply in accepted
         }
-        sold: Counter[str] = Counter()
-        for event_id, _, quantity in rows:
-            sold[event_id] += quantity
         return [
             Check(
                 "the stored bookings are those answered",
-                stored == told and len(accepted) == len(told),
+                set(rows) == told and len(accepted) == len(told),
                 f"{len(rows)} stored, {len(accepted)} answered",
-            ),
+            )
+        ]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"USUAL_DATABASE_URL": self.servers.postgres_url}
+
+
+class UsualTuned(Usual):
+    """The usual design with a counter, asynchronous, and the pool that serves it best."""
+
+    kind = "usual-tuned"
+    title = "usual design, tuned"
+    app = "loadtest.usual_tuned:app"
+
+    def __init__(self, servers: Servers, workers: int, pool_size: int = 5) -> None:
+        super().__init__(servers, workers)
+        self.pool_size = pool_size
+        self.headers = {"Authorization": f"Bearer {CLIENT_KEY}"}
+
+    def audit(self, port: int, event_ids: Sequence[str], accepted: Sequence[Reply]) -> list[Check]:
+        """Bookings and counters must be what was answered."""
+        with psycopg.connect(self.servers.postgres_url) as connection:
+            counters = connection.execute(READ_USUAL_COUNTERS, [list(event_ids)]).fetchall()
+        sold: Counter[str] = Counter()
+        for reply in accepted:
+            sold[reply.body["event_id"]] += reply.body["quantity"]
+        return [
+            *super().audit(port, event_ids, accepted),
             Check(
                 "the counters say so many",
                 all(count == sold[event_id] for event_id, count in counters),
@@ -184,34 +229,43 @@ class Usual(Contender):
             ),
         ]
 
+    @property
+    def _environment(self) -> dict[str, str]:
+        return super()._environment | {"USUAL_POOL_SIZE": str(self.pool_size)}
+
 
 class FlashTicket(Contender):
     """This project, as `flashticket serve` runs it."""
 
     kind = "flashticket"
+    title = "FlashTicket"
 
     def __init__(self, servers: Servers, workers: int) -> None:
         super().__init__(servers, workers)
+        self.venue_id = ""
         self._organizer: Mapping[str, str] = {}
-        self._venue_id = ""
 
-    def serve(self) -> AbstractContextManager[int]:
+    def serve(self) -> AbstractContextManager[Served]:
         """Run it, the first time on a database that it migrates and seeds."""
-        if not self._venue_id:
-            _flashticket(self._settings, "migrate")
-            seed = ("seed", "--users", str(USERS), "--capacity", str(CAPACITY), "--json")
-            made = json.loads(_flashticket(self._settings, *seed))
-            self._venue_id, self.users = made["venue_id"], made["user_ids"]
-            self._organizer = self._new_key("organizer")
-            self.headers = self._new_key("client")
+        if not self.venue_id:
+            self.prepare()
         return serving(
-            lambda _: ("api", "serve"), lambda port: self._settings | _address(port), "/readyz"
+            lambda _: ("api", "serve"), lambda port: self.settings | _address(port), "/readyz"
         )
+
+    def prepare(self) -> None:
+        """Migrate the database and make a venue, users and keys."""
+        _flashticket(self.settings, "migrate")
+        seed = ("seed", "--users", str(USERS), "--capacity", str(VENUE_CAPACITY), "--json")
+        made = json.loads(_flashticket(self.settings, *seed))
+        self.venue_id, self.users = made["venue_id"], made["user_ids"]
+        self._organizer = self._new_key("organizer")
+        self.headers = self._new_key("client")
 
     def open_events(self, port: int, count: int, capacity: int) -> list[str]:
         """Make them over HTTP, as an organizer would."""
         event = {
-            "venue_id": self._venue_id,
+            "venue_id": self.venue_id,
             "name": "Bench",
             "starts_at": "2100-01-01T20:00:00Z",
             "capacity": capacity,
@@ -233,8 +287,16 @@ class FlashTicket(Contender):
             expected[reply.body["event_id"]] += reply.body["quantity"]
         return judge(evidence, expected, once_per_user=False)
 
+    def audit_counts(self, event_ids: Sequence[str], accepted: int) -> list[Check]:
+        """Rows and ledger say that so many were sold, for runs whose replies nobody kept."""
+        with psycopg.connect(self.servers.flashticket_url) as connection:
+            counted = connection.execute(COUNT_SOLD, {"events": list(event_ids)}).fetchone()
+        detail = f"{counted} of {accepted}"
+        return [Check("rows and ledger say so many", counted == (accepted, accepted), detail)]
+
     @property
-    def _settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
+        """The environment of its commands."""
         return {
             "FLASHTICKET_DATABASE_URL": self.servers.flashticket_url,
             "FLASHTICKET_REDIS_URL": self.servers.redis_url,
@@ -242,7 +304,7 @@ class FlashTicket(Contender):
         }
 
     def _new_key(self, role: Literal["organizer", "client"]) -> dict[str, str]:
-        key = _flashticket(self._settings, "keys", "create", "--role", role)
+        key = _flashticket(self.settings, "keys", "create", "--role", role)
         return {"Authorization": f"Bearer {key.strip()}"}
 
     def _api(self, port: int) -> httpx.Client:
@@ -254,7 +316,9 @@ class FlashTicket(Contender):
         )
 
 
-def _uvicorn(app: str, workers: int, environment: Mapping[str, str]) -> AbstractContextManager[int]:
+def _uvicorn(
+    app: str, workers: int, environment: Mapping[str, str]
+) -> AbstractContextManager[Served]:
     arguments = ["uvicorn", app, "--host", HOST, "--no-access-log", "--log-level", "warning"]
     return serving(
         lambda port: [*arguments, "--port", str(port), "--workers", str(workers)],

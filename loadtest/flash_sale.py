@@ -91,8 +91,11 @@ def run_flash_sale(sale: FlashSale, *, database_url: str, redis_url: str) -> Rep
     return Report("flash sale", checks, figures(crowd))
 
 
-def send_crowd(sale: FlashSale) -> CrowdResult:
-    """Run k6 against `sale.base_url` and return what it saw. FlashSaleError when k6 fails."""
+def send_crowd(sale: FlashSale, *, quiet: bool = False) -> CrowdResult:
+    """Run k6 against `sale.base_url` and return what it saw. FlashSaleError when k6 fails.
+
+    k6 shows its progress on standard error unless `quiet`.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="flash-sale-") as folder,
         as_file(files("loadtest") / "flash_sale.js") as script,
@@ -107,6 +110,7 @@ def send_crowd(sale: FlashSale) -> CrowdResult:
             "run",
             "--no-usage-report",
             "--log-format=raw",
+            *(["--quiet"] if quiet else []),
             f"--console-output={replies_file}",
             str(script),
         ]

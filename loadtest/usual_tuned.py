@@ -1,30 +1,19 @@
-"""The yardstick: a booking API as it is usually written, and written well.
+"""The usual design as far as tuning takes it, still one transaction a request.
 
-FastAPI, SQLAlchemy's async ORM over psycopg, one transaction a request: lock the event row with
-SELECT ... FOR UPDATE, look at its counter, insert the booking, commit. The counter on the event row
-spares it the COUNT(*) over all bookings that many such designs pay. Run it with any number of
-uvicorn workers; `USUAL_DATABASE_URL` and `USUAL_POOL_SIZE` (connections a worker) come from the
-environment.
+FastAPI, SQLAlchemy's async ORM over psycopg: lock the event row with SELECT ... FOR UPDATE, look at
+its counter, insert the booking, commit. The counter on the event row spares it the sum over all
+bookings that `usual_design` pays. Run it with any number of uvicorn workers; `USUAL_DATABASE_URL`
+and `USUAL_POOL_SIZE` (connections a worker) come from the environment.
 """
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKey,
-    MetaData,
-    UniqueConstraint,
-    create_engine,
-    func,
-    select,
-)
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -32,81 +21,16 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateSchema
 
-SCHEMA = "usual"
+from loadtest.usual_tables import Booking, BookingAnswer, BookingBody, Event, with_psycopg
+
 CLIENT_KEY = "usual-client-key"
-
-
-class Base(DeclarativeBase):
-    """Tables of the yardstick, in a schema of their own."""
-
-    metadata = MetaData(schema=SCHEMA)
-
-
-class Event(Base):
-    """A show and its counter."""
-
-    __tablename__ = "events"
-    __table_args__ = (CheckConstraint("booked <= capacity", name="events_not_oversold"),)
-
-    event_id: Mapped[UUID] = mapped_column(primary_key=True)
-    capacity: Mapped[int]
-    booked: Mapped[int] = mapped_column(default=0)
-
-
-class Booking(Base):
-    """One accepted booking."""
-
-    __tablename__ = "bookings"
-    __table_args__ = (UniqueConstraint("idempotency_key", name="bookings_idempotency_key"),)
-
-    booking_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    event_id: Mapped[UUID] = mapped_column(ForeignKey(Event.event_id), index=True)
-    user_id: Mapped[UUID]
-    quantity: Mapped[int]
-    idempotency_key: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class BookingBody(BaseModel):
-    """The body of POST /v1/bookings."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    event_id: UUID
-    user_id: UUID
-    quantity: int = Field(default=1, ge=1, le=1000)
-
-
-class BookingAnswer(BaseModel):
-    """The answer to an accepted booking."""
-
-    booking_id: UUID
-    event_id: UUID
-    user_id: UUID
-    quantity: int
-    status: str
-
-
-def create_tables(database_url: str) -> None:
-    """Make the schema and its tables where they are missing."""
-    engine = create_engine(_with_psycopg(database_url))
-    with engine.begin() as connection:
-        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
-        Base.metadata.create_all(connection)
-    engine.dispose()
-
-
-def _with_psycopg(database_url: str) -> str:
-    return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def engine_for(database_url: str, pool_size: int) -> AsyncEngine:
     """Make the engine; `pool_size` connections stay open and none beyond them."""
     return create_async_engine(
-        _with_psycopg(database_url),
+        with_psycopg(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=60,
@@ -122,7 +46,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-app = FastAPI(title="The usual design", lifespan=lifespan)
+app = FastAPI(title="The usual design, tuned", lifespan=lifespan)
 
 
 async def session_of(request: Request) -> AsyncIterator[AsyncSession]:

@@ -1,0 +1,74 @@
+"""The yardstick: a booking API as it is usually written.
+
+FastAPI, a plain function as endpoint (so it runs in the thread pool), a SQLAlchemy session a
+request on an engine with default settings (5 connections and 10 more), and in one transaction:
+SELECT ... FOR UPDATE of the event row, the sum over its bookings, an INSERT, COMMIT. No keys, no
+idempotency and no history: it does less than FlashTicket. `usual_tuned` is the same, made fast.
+`USUAL_DATABASE_URL` comes from the environment.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, HTTPException
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.orm import Session
+
+from loadtest.usual_tables import Booking, BookingAnswer, BookingBody, Event, with_psycopg
+
+app = FastAPI(title="The usual design")
+
+
+@cache
+def engine() -> Engine:
+    """One for each worker, with the pool that SQLAlchemy gives to who asks for nothing."""
+    return create_engine(with_psycopg(os.environ["USUAL_DATABASE_URL"]))
+
+
+def session_of_request() -> Iterator[Session]:
+    """One session a request."""
+    # Spared the SELECT after COMMIT that expired attributes cost: it is not what is measured here.
+    with Session(engine(), expire_on_commit=False) as session:
+        yield session
+
+
+RequestSession = Annotated[Session, Depends(session_of_request)]
+
+
+def booked_tickets(session: Session, event_id: UUID) -> int:
+    """How many tickets of an event are booked, counted."""
+    counted = select(func.coalesce(func.sum(Booking.quantity), 0))
+    return session.scalar(counted.where(Booking.event_id == event_id)) or 0
+
+
+@app.post("/v1/bookings", status_code=201)
+def book(body: BookingBody, session: RequestSession) -> BookingAnswer:
+    """Book in one transaction of its own."""
+    event = session.scalar(select(Event).where(Event.event_id == body.event_id).with_for_update())
+    if event is None:
+        raise HTTPException(404, {"code": "event-not-found"})
+    if booked_tickets(session, event.event_id) + body.quantity > event.capacity:
+        raise HTTPException(409, {"code": "sold-out"})
+    booking = Booking(**body.model_dump())
+    session.add(booking)
+    session.commit()
+    return BookingAnswer(
+        booking_id=booking.booking_id,
+        event_id=booking.event_id,
+        user_id=booking.user_id,
+        quantity=booking.quantity,
+        status="booked",
+    )
+
+
+@app.get("/v1/events/{event_id}/availability")
+def availability(event_id: UUID, session: RequestSession) -> dict[str, Any]:
+    """Count what is left."""
+    event = session.get(Event, event_id)
+    if event is None:
+        raise HTTPException(404, {"code": "event-not-found"})
+    booked = booked_tickets(session, event_id)
+    return {"capacity": event.capacity, "booked": booked, "available": event.capacity - booked}
