@@ -256,6 +256,23 @@ def test_bookings_under_way_are_made_or_refused_and_later_ones_are_refused(
     assert violations(shop_database, shop_redis) == []
 
 
+def test_keys_that_act_for_an_erased_user_end(api: Api, shop_database: str) -> None:
+    user_id, *_ = add_person(api)
+    made = api.admin.post("/v1/keys", json={"role": "client", "name": "a", "user_id": user_id})
+    assert made.status_code == 201, made.text
+    erase(api, user_id)
+    with psycopg.connect(shop_database) as connection:
+        rows = connection.execute(
+            "SELECT revoked_at_us IS NOT NULL, user_id = %s FROM api_keys WHERE user_id IS NOT NULL",
+            (user_id,),
+        )
+        assert rows.fetchall() == [(True, True)]
+        others = connection.execute(
+            "SELECT count(*) FROM api_keys WHERE user_id IS NULL AND revoked_at_us IS NOT NULL"
+        )
+        assert others.fetchone() == (0,)
+
+
 def test_users_are_erased_by_those_who_manage_them(api: Api) -> None:
     user_id, *_ = add_person(api)
     for sender, status in ((api.nobody, 401), (api.client, 403), (api.auditor, 403)):
