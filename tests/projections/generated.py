@@ -88,7 +88,7 @@ def _one_event(
     loaded = Loaded(Instant(NOW + number), {}, {}, frozenset(users))
     new_id = _new_ids(choose)
     entries: list[Recorded] = []
-    wishes = _wishes(choose, event_id, users, loaded, entries_min)
+    wishes = _wishes(choose, event_id, users, entries_min)
     while len(entries) < entries_min:
         batch = [Submission((next(wishes),), ACTOR) for _ in range(20)]
         decided: Decided = decide_batch(loaded, batch, lambda: next(new_id))
@@ -101,7 +101,6 @@ def _wishes(
     choose: random.Random,
     event_id: EventId,
     users: list[UserId],
-    loaded: Loaded,
     entries_min: int,
 ) -> Iterator[Command]:
     new_id = _new_ids(choose)
