@@ -3,14 +3,15 @@
 Rows go in by COPY, made here from the published formats (docs/formats: entries and log) and with no
 code of the product, so that what it makes of them later is a check of its own: `flashticket verify`
 holds on a filled database. All entries are bookings of one ticket with an idempotency key each, as
-the load generators send them, after the one that schedules their event. They are numbered and in
-the Merkle tree, which the next server signs.
+the load generators send them, after the one that schedules their event. They are numbered, counted
+and in the Merkle tree, which the next server signs.
 """
 
 import hashlib
 import os
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -23,10 +24,11 @@ from psycopg import sql
 
 ROWS_AT_A_TIME: Final = 20_000
 MICROSECONDS_APART: Final = 50
+MINUTE_US: Final = 60_000_000
 FREE_PLACES: Final = 100_000
 """Of each event beyond those sold, so that it can be booked on."""
 
-_TABLES: Final = ("ledger", "bookings", "sequence")
+_TABLES: Final = ("ledger", "bookings", "sequence", "histories")
 _LEDGER_COLUMNS: Final = (
     "stream_id, version, type, schema_version, payload, prev_hash, hash, recorded_at_us,"
     " idempotency_key, request_hash, actor"
@@ -38,6 +40,10 @@ _BOOKING_COLUMNS: Final = (
 COPY_LEDGER: Final = f"COPY ledger ({_LEDGER_COLUMNS}) FROM STDIN (FORMAT binary)"
 COPY_BOOKINGS: Final = f"COPY bookings ({_BOOKING_COLUMNS}) FROM STDIN (FORMAT binary)"
 COPY_SEQUENCE: Final = "COPY sequence (seq, stream_id, version) FROM STDIN (FORMAT binary)"
+COPY_HISTORIES: Final = """
+COPY histories (user_id, seq, stream_id, version, recorded_at_us, what, subject_id, quantity)
+FROM STDIN (FORMAT binary)
+"""
 COPY_TILES: Final = "COPY tiles (level, position, hashes) FROM STDIN"
 
 INSERT_STREAM: Final = """
@@ -47,8 +53,26 @@ INSERT INTO streams (
 ) VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s)
 """
 INSERT_SEQUENCED: Final = "INSERT INTO sequenced (stream_id, version) VALUES (%s, %s)"
+INSERT_PROJECTED: Final = """
+INSERT INTO projected (stream_id, version, recorded_at_us, capacity) VALUES (%s, %s, %s, %s)
+"""
+INSERT_SALES: Final = """
+INSERT INTO sales (
+    stream_id, minute_us, category, booked, cancelled, booked_cents, cancelled_cents
+) VALUES (%s, %s, '', %s, 0, 0, 0)
+"""
+INSERT_REVENUE: Final = """
+INSERT INTO revenue (stream_id, category, booked, cancelled, booked_cents, cancelled_cents)
+VALUES (%s, '', %s, 0, 0, 0)
+"""
+INSERT_OCCUPANCY: Final = """
+INSERT INTO occupancy (stream_id, section, seats, booked, held) VALUES (%s, '', 0, %s, 0)
+"""
 ADVANCE: Final = """
-WITH advanced AS (UPDATE sequencer SET next_seq = %(size)s WHERE next_seq = 0)
+WITH numbered AS (UPDATE sequencer SET next_seq = %(size)s WHERE next_seq = 0),
+counted AS (
+    UPDATE projector SET next_seq = %(size)s, recorded_at_us = %(at)s WHERE next_seq = 0
+)
 UPDATE tree SET size = %(size)s, checkpoint = NULL WHERE size = 0
 """
 READ_VENUE_CAPACITY: Final = "SELECT capacity FROM venues WHERE venue_id = %s"
@@ -87,6 +111,7 @@ _ledger_row = struct.Struct(
 ).pack
 _booking_row = struct.Struct(">h i16s i16s i16s ii i6s i16s iq iq i32s iq iq i32s").pack
 _sequence_row = struct.Struct(">h iq i16s iq").pack
+_history_row = struct.Struct(">h i16s iq i16s iq iq i6s i16s ii").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +163,7 @@ def fill(
         # Not forked: whoever calls may have threads.
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             leaves = b"".join(pool.map(fill_stream, fillings))
-        _store_tree(connection, leaves)
+        _store_tree(connection, leaves, began_at_us + entries_each * MICROSECONDS_APART)
         connection.execute(MEMORY_TO_SORT_IN)
         for statement in rebuild:
             connection.execute(statement)
@@ -171,39 +196,47 @@ def fill_stream(filling: Filling) -> bytes:
                 (COPY_LEDGER, chunk.entries),
                 (COPY_BOOKINGS, chunk.bookings),
                 (COPY_SEQUENCE, chunk.numbers),
+                (COPY_HISTORIES, chunk.histories),
             ):
                 with cursor.copy(statement) as copy:
                     copy.write(b"".join((_COPY_HEAD, *rows, _COPY_TAIL)))
             leaves += chunk.leaves
             head = chunk.head
-        sold, ended_at_us = filling.entries - 1, _recorded_at(filling, filling.entries)
-        cursor.execute(
-            INSERT_STREAM,
-            (
-                filling.event_id,
-                filling.entries,
-                head,
-                sold + FREE_PLACES,
-                sold,
-                ended_at_us,
-                filling.venue_id,
-                filling.venue_capacity,
-                "Filler",
-                _STARTS_AT_US,
-            ),
-        )
-        cursor.execute(INSERT_SEQUENCED, (filling.event_id, filling.entries))
+        _add_up(cursor, filling, head)
     return b"".join(leaves)
+
+
+def _add_up(cursor: psycopg.Cursor, filling: Filling, head: bytes) -> None:
+    """The event's row, and what the projections count of its bookings."""
+    event_id, sold = filling.event_id, filling.entries - 1
+    capacity = sold + FREE_PLACES
+    ended_at_us = _recorded_at(filling, filling.entries)
+    venue = filling.venue_id, filling.venue_capacity
+    cursor.execute(
+        INSERT_STREAM,
+        (
+            *(event_id, filling.entries, head, capacity, sold, ended_at_us),
+            *(*venue, "Filler", _STARTS_AT_US),
+        ),
+    )
+    cursor.execute(INSERT_SEQUENCED, (event_id, filling.entries))
+    cursor.execute(INSERT_PROJECTED, (event_id, filling.entries, ended_at_us, capacity))
+    cursor.execute(INSERT_REVENUE, (event_id, sold))
+    cursor.execute(INSERT_OCCUPANCY, (event_id, sold))
+    times = (_recorded_at(filling, version) for version in range(2, filling.entries + 1))
+    by_minute = Counter(at - at % MINUTE_US for at in times)
+    cursor.executemany(INSERT_SALES, [(event_id, *minute) for minute in by_minute.items()])
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """Rows of the three tables, the hashes of the entries as leaves, and the last one's own."""
+    """Rows of the large tables, the hashes of the entries as leaves, and the last one's own."""
 
     head: bytes
     entries: list[bytes] = field(default_factory=list)
     bookings: list[bytes] = field(default_factory=list)
     numbers: list[bytes] = field(default_factory=list)
+    histories: list[bytes] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
 
 
@@ -238,17 +271,19 @@ def _chunks(filling: Filling) -> Iterator[_Chunk]:
                 *(8, at, 8, version, 32, head, 8, at, 8, version, 32, head),
             )
         )
-        chunk.numbers.append(_number(filling, version))
+        seq = filling.first_seq + version - 1
+        chunk.numbers.append(_sequence_row(3, 8, seq, 16, stream, 8, version))
+        chunk.histories.append(
+            _history_row(
+                *(8, 16, user_id, 8, seq, 16, stream, 8, version, 8, at),
+                *(6, b"booked", 16, booking.bytes, 4, 1),
+            )
+        )
         chunk.head = head
         if len(chunk.entries) == ROWS_AT_A_TIME:
             yield chunk
             chunk = _Chunk(head)
     yield chunk
-
-
-def _number(filling: Filling, version: int) -> bytes:
-    seq = filling.first_seq + version - 1
-    return _sequence_row(3, 8, seq, 16, filling.event_id.bytes, 8, version)
 
 
 def _scheduled(filling: Filling) -> _Chunk:
@@ -277,7 +312,8 @@ def _scheduled(filling: Filling) -> _Chunk:
         for each in columns
     )
     leaf = hashlib.sha256(b"\0" + preimage).digest()
-    return _Chunk(head, [row], [], [_number(filling, 1)], [leaf])
+    number = _sequence_row(3, 8, filling.first_seq, 16, stream, 8, 1)
+    return _Chunk(head, [row], [], [number], [], [leaf])
 
 
 def _recorded_at(filling: Filling, version: int) -> int:
@@ -295,8 +331,8 @@ def _uuid7(milliseconds: int) -> UUID:
     )
 
 
-def _store_tree(connection: psycopg.Connection, leaves: bytes) -> None:
-    """The tiles over all leaves, and how far they go; no checkpoint, so that one is made."""
+def _store_tree(connection: psycopg.Connection, leaves: bytes, ended_at_us: int) -> None:
+    """The tiles over all leaves, and how far all has come; no checkpoint, so that one is made."""
     with connection.transaction(), connection.cursor() as cursor:
         with cursor.copy(COPY_TILES) as copy:
             level, hashes = 0, leaves
@@ -306,7 +342,7 @@ def _store_tree(connection: psycopg.Connection, leaves: bytes) -> None:
                     copy.write_row((level, position, tile))
                 full = [tile for tile in tiles if len(tile) == 8192]
                 level, hashes = level + 1, b"".join(map(_root, full))
-        cursor.execute(ADVANCE, {"size": len(leaves) // 32})
+        cursor.execute(ADVANCE, {"size": len(leaves) // 32, "at": ended_at_us})
 
 
 def _root(tile: bytes) -> bytes:
