@@ -546,5 +546,38 @@ def torture(minutes: float | None, rounds: int | None, seed: int) -> None:
         sys.exit(EXIT_FAILED)
 
 
+@main.command()
+@click.option("--minutes", type=click.FloatRange(min=0.1), help="Begin no round after so many.")
+@click.option("--rounds", type=click.IntRange(min=1), help="As many rounds; else one per fault.")
+@click.option("--seed", default=0, show_default=True, help="Of the first round; then one more.")
+def torture(minutes: float | None, rounds: int | None, seed: int) -> None:
+    """Sell while servers are killed, frozen and cut off, and audit every round.
+
+    On servers of its own, which nothing else uses: no database that is set is touched.
+    """
+    try:
+        from loadtest.torture.faults import FAULTS
+        from loadtest.torture.rounds import StageFailed, summary
+        from loadtest.torture.rounds import torture as run
+    except ImportError as error:
+        _end(EXIT_OUT_OF_REACH, f"Not here: pip install 'flashticket[embedded,loadtest]' ({error})")
+    if minutes is None and rounds is None:
+        rounds = len(FAULTS)
+    try:
+        played = asyncio.run(
+            run(
+                seed=seed,
+                rounds=rounds,
+                seconds_max=None if minutes is None else minutes * 60,
+                say=click.echo,
+            )
+        )
+    except StageFailed as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+    click.echo(summary(played))
+    if any(each.findings for each in played):
+        sys.exit(EXIT_FAILED)
+
+
 if __name__ == "__main__":
     main()

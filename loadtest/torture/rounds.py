@@ -4,7 +4,7 @@ import asyncio
 import random
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,8 +19,10 @@ from loadtest.torture.clients import Caller
 from loadtest.torture.evidence import collect
 from loadtest.torture.faults import FAULTS, Fault
 from loadtest.torture.history import History
-from loadtest.torture.stage import Stage, open_stage
+from loadtest.torture.stage import Stage, StageFailed, open_stage
 from loadtest.torture.workload import CLIENTS, EVENTS, Workload, terms_of
+
+__all__ = ["Round", "StageFailed", "Theatre", "open_theatre", "summary", "torture"]
 
 _USERS: Final = 16
 _VENUE_CAPACITY: Final = 1_000
@@ -43,9 +45,8 @@ class Round:
     codes: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        asked = self.ok + self.refused + self.unknown
         return (
-            f"round {self.seed}: {', '.join(self.faults)}: {asked} asked, {self.ok} ok, "
+            f"round {self.seed}: {', '.join(self.faults)}: {asked_in(self)} asked, {self.ok} ok, "
             f"{self.refused} refused, {self.unknown} unknown, {self.entries} entries, "
             f"{self.seconds:.1f} s, {len(self.findings)} findings"
         )
@@ -161,6 +162,30 @@ async def open_theatre(folder: Path | None = None) -> AsyncIterator[Theatre]:
             theatre = Theatre(stage, "", [])
             await theatre.prepare()
             yield theatre
+
+
+def summary(played: Sequence[Round]) -> str:
+    """What all rounds come to."""
+    struck = Counter(fault for each in played for fault in each.faults)
+    commands: Counter[str] = Counter()
+    for each in played:
+        commands += each.codes
+    faults = ", ".join(f"{name} {count}" for name, count in sorted(struck.items()))
+    answers = ", ".join(f"{code} {count}" for code, count in sorted(commands.items()))
+    counts = (
+        f"{len(played)} rounds, {sum(map(asked_in, played))} asked, "
+        f"{sum(each.ok for each in played)} ok, "
+        f"{sum(each.refused for each in played)} refused, "
+        f"{sum(each.unknown for each in played)} unknown, "
+        f"{sum(each.entries for each in played)} entries, "
+        f"{sum(len(each.findings) for each in played)} findings"
+    )
+    return f"faults   {faults}\nanswers  {answers}\n{counts}"
+
+
+def asked_in(played: Round) -> int:
+    """How many calls a round had."""
+    return played.ok + played.refused + played.unknown
 
 
 async def torture(

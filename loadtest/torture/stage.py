@@ -130,14 +130,16 @@ class Stage:
         """Return when all of it serves again; raises `StageFailed` after a minute."""
         give_up_at = monotonic() + READY_SECONDS_MAX
         in_a_row = 0
+        said = ""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=3) as client:
             # Several times in a row: each worker has to answer.
             while in_a_row < 2 * WORKERS:
                 if monotonic() > give_up_at:
-                    raise StageFailed(f"the API is not ready again:\n{self.log_tail()}")
+                    raise StageFailed(f"the API is not ready: {said}\n{self.log_tail()}")
                 try:
                     headers = {"Connection": "close"}
                     answer = await client.get("/readyz", headers=headers)
+                    said = answer.text
                     is_ready = answer.status_code == 200 and '"redis":"up"' in answer.text
                 except httpx.TransportError:
                     is_ready = False
@@ -237,8 +239,8 @@ def _mount_point(postgres: EmbeddedPostgres) -> Path:
 def _create_database(stage: Stage) -> None:
     with psycopg.connect(stage.postgres.url(), autocommit=True) as connection:
         if stage.small_disk is None:
-            connection.execute(f"CREATE DATABASE {_DATABASE}")
+            connection.execute("CREATE DATABASE flashticket")
             return
         # It works in its data directory, so this is the mount point whatever lies above.
         connection.execute("CREATE TABLESPACE small LOCATION '/proc/self/cwd/small'")
-        connection.execute(f"CREATE DATABASE {_DATABASE} TABLESPACE small")
+        connection.execute("CREATE DATABASE flashticket TABLESPACE small")
