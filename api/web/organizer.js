@@ -4,6 +4,7 @@ import { every, get, patch, post, postOnce, session } from "./api.js";
 import { liveCount } from "./counts.js";
 import { confirmed, doing, field, h, notice, put, s } from "./dom.js";
 import { start } from "./shell.js";
+import { showWebhook, showWebhooks } from "./webhooks.js";
 import { count, many, money, shortTime, when } from "./words.js";
 
 const SALES_EVERY_MS = 2000;
@@ -321,6 +322,6 @@ function requireKey() {
 
 start({
   place: "Organizer",
-  links: [["#/", "Events"], ["#/new", "New event"], ["#/bookings", "Bookings"], ["#/door", "Door"]],
-  parts: { "": showEvents, new: showNew, event: showEvent, bookings: showBookings, door: showDoor },
+  links: [["#/", "Events"], ["#/new", "New event"], ["#/bookings", "Bookings"], ["#/door", "Door"], ["#/webhooks", "Webhooks"]],
+  parts: { "": showEvents, new: showNew, event: showEvent, bookings: showBookings, door: showDoor, webhooks: showWebhooks, webhook: showWebhook },
 });

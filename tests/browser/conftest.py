@@ -31,7 +31,7 @@ def pytest_report_header() -> str:
 def shop(module_database: str) -> Iterator["Served"]:
     from served import served
 
-    with served(module_database, None) as running:
+    with served(module_database, None, webhook_private_targets=True) as running:
         yield running
 
 

@@ -30,6 +30,8 @@ PAGES: Final = {
     "organizer-event": ("organizer", "/organizer#/event/{seated}"),
     "organizer-bookings": ("organizer", "/organizer#/bookings/{booking}"),
     "organizer-door": ("organizer", "/organizer#/door"),
+    "organizer-webhooks": ("organizer", "/organizer#/webhooks"),
+    "organizer-webhook": ("organizer", "/organizer#/webhook/{webhook}"),
     "auditor-ledger": ("auditor", "/auditor"),
     "auditor-history": ("auditor", "/auditor#/history/{seated}"),
     "auditor-verify": ("auditor", "/auditor#/verify"),
@@ -55,6 +57,8 @@ def places(api: Api) -> dict[str, str]:
     sold_out = api.add_event(2, name="Secret Gig in the Cellar")
     body = {"event_id": seated, "user_id": user, "quantity": 3, "category": "Stalls"}
     assert api.client.post("/v1/bookings", json=body).status_code == 201
+    made = api.organizer.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "from_seq": 0})
+    assert made.status_code == 201
     booking = api.book(sold_out, user, 2).json()["booking_id"]
     return {
         "seated": seated,
@@ -62,6 +66,7 @@ def places(api: Api) -> dict[str, str]:
         "sold_out": sold_out,
         "booking": booking,
         "user": user,
+        "webhook": made.json()["webhook_id"],
     }
 
 

@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import hmac
+import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -16,6 +19,8 @@ from served import HOST, PLAIN, Api
 
 from api import bodies
 from api.client import ApiProblem, Client, calls
+
+DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "webhooks.md"
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +104,23 @@ def test_entries_come_in_order_as_signed_cloudevents(
         )
         for field in ("seq", "hash", "payload", "type", "schema_version"):
             assert each.message["data"][field] == entry[field]
+
+
+def test_the_documented_check_tells_a_genuine_message_from_others(
+    api: Api, organizer: Client, receiver: Receiver
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  it is our own document
+    is_genuine: Callable[[str, dict[str, str], bytes], bool] = names["is_genuine"]
+    webhook = organizer.send(calls.register_webhook(receiver.url))
+    _, places = event_with_bookings(api, 0)
+    (received,) = receiver.until_taken(places)
+    assert is_genuine(webhook.secret, received.headers, received.body)
+    assert not is_genuine(webhook.secret, received.headers, received.body + b" ")
+    assert not is_genuine("whsec_" + "A" * 44, received.headers, received.body)
+    late = {**received.headers, "webhook-timestamp": "1700000000"}
+    assert not is_genuine(webhook.secret, late, received.body)
 
 
 def test_a_message_tells_ids_and_nobodys_name_or_address(
