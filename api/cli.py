@@ -322,11 +322,12 @@ def export(file: Path) -> None:
     from api.reports import progress
     from projections.export import NothingSigned
     from projections.export_format import ExportInvalid
+    from projections.tlog import LogForked
 
     with _servers() as settings, _keys_usable(), progress("entries exported") as advance:
         try:
             exported = export_to(file, _url(settings), settings, advance)
-        except (ExportInvalid, NothingSigned, OSError) as error:
+        except (ExportInvalid, LogForked, NothingSigned, OSError) as error:
             _end(EXIT_FAILED, str(error))
     click.echo(f"{exported.entries:,} entries in {exported.streams:,} events are in {file}")
 

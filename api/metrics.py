@@ -61,6 +61,11 @@ PROJECTION_LAG_SECONDS = Gauge(
     "For how long the oldest numbered entry that the figures do not count yet has waited.",
     multiprocess_mode="livemax",
 )
+LOG_FORKED = Gauge(
+    "flashticket_log_forked",
+    "Whether nothing is signed because the database does not continue what was: 1 or 0.",
+    multiprocess_mode="livemax",
+)
 LIVE_LISTENERS = Gauge(
     "flashticket_live_listeners", "Open live feeds.", multiprocess_mode="livesum"
 )

@@ -303,6 +303,7 @@ async def _watch(
         metrics.UNANSWERED.set(writer.unanswered)
         metrics.LIVE_LISTENERS.set(live.listener_count)
         metrics.LOG_LAG_SECONDS.set(log.lag_seconds)
+        metrics.LOG_FORKED.set(log.is_forked)
         metrics.PROJECTION_LAG_SECONDS.set(projector.lag_seconds)
         for pool in (writer.pool, reader):
             stats = pool.get_stats()

@@ -3,16 +3,20 @@
 Each key is a pair of files named by its id: the private one, ``.key`` of mode 0600, and ``.pub``.
 Every private key that is there signs, so keys change in two steps: `add` another, so that both
 sign, and once verifiers know the new one `retire` the old, whose public file stays for ever.
+
+Beside them is the last checkpoint that they signed, so that a database restored from before it is
+found out: it would go on in another way than was promised.
 """
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from projections.notes import NoteInvalid, SigningKey, VerifierKey
+from projections.notes import Checkpoint, Note, NoteInvalid, SigningKey, VerifierKey
 
 Key = TypeVar("Key", SigningKey, VerifierKey)
 
@@ -67,6 +71,33 @@ class LogKeys:
             if not remaining:
                 raise KeysUnusable("the last key cannot be retired: add another first")
             path.unlink()
+
+    def last_signed(self) -> Checkpoint | None:
+        """The largest checkpoint of this log that is remembered here; raises `KeysUnusable`."""
+        path = self._checkpoint_path()
+        with _usable():
+            try:
+                return Checkpoint.parse(Note.parse(path.read_bytes()).text)
+            except FileNotFoundError:
+                return None
+            except NoteInvalid as error:
+                raise KeysUnusable(f"{path} is no checkpoint: {error}") from error
+
+    def remember(self, note: str) -> None:
+        """Keep a checkpoint that was signed, unless a larger one is kept already.
+
+        It is on disk when this returns. Raises `KeysUnusable`.
+        """
+        size = Checkpoint.parse(Note.parse(note.encode()).text).size
+        with _usable(), self._alone():
+            last = self.last_signed()
+            if last is None or last.size <= size:
+                _write(self._checkpoint_path(), note, mode=0o644)
+
+    def _checkpoint_path(self) -> Path:
+        # A log that goes on under another origin begins its own memory.
+        log = hashlib.sha256(self.origin.encode()).hexdigest()[:8]
+        return self._directory / f"{log}.checkpoint"
 
     def _private(self) -> list[SigningKey]:
         keys = _parsed(self._files(_PRIVATE), SigningKey.parse)

@@ -15,10 +15,11 @@ from typing import Final, Self
 from ledger.database import DatabaseUnavailable, Pool, StreamLocked
 from ledger.values import EventId
 from projections.log_keys import KeysUnusable, LogKeys
-from projections.notes import Checkpoint, SigningKey, signed
+from projections.merkle import ProofInvalid, verify_consistency
+from projections.notes import Checkpoint, Note, signed
 from projections.receipts import Receipt
 from projections.sequencer import Sequencer
-from projections.tree import EntriesMissing, Tree
+from projections.tree import EntriesMissing, Progress, Tree
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ _PAUSE_SECONDS: Final = 0.5
 _COMPARE_SECONDS: Final = 1.0
 _LAST_SECONDS_MAX: Final = 1.0
 _RECEIPT_POLL_SECONDS: Final = 0.05
+
+
+class LogForked(Exception):
+    """The database does not continue what was signed: it is older, or another one."""
 
 
 class TransparencyLog:
@@ -43,6 +48,7 @@ class TransparencyLog:
         self._arrived_at: float | None = None
         self._taken_since: float | None = None
         self._signed_by: list[bytes] = []
+        self.is_forked = False
 
     async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self._run())
@@ -94,8 +100,8 @@ class TransparencyLog:
         """Number, add to the tree and sign what was noticed and what a page of streams shows.
 
         Raises `ledger.database.DatabaseUnavailable`, `ledger.database.StreamLocked`,
-        `projections.log_keys.KeysUnusable` or `projections.tree.EntriesMissing`; what was not done
-        is then left for the next time.
+        `projections.log_keys.KeysUnusable`, `projections.tree.EntriesMissing` or `LogForked`; what
+        was not done is then left for the next time.
         """
         if self._taken_since is None:
             self._taken_since = self._arrived_at
@@ -130,7 +136,7 @@ class TransparencyLog:
             await self.catch_up()
         except (DatabaseUnavailable, StreamLocked) as error:
             _log.warning("the log has to wait: %s", error)
-        except (KeysUnusable, EntriesMissing) as error:
+        except (KeysUnusable, EntriesMissing, LogForked) as error:
             _log.error("the log cannot go on: %s", error)
         except Exception:  # noqa: BLE001  whatever it is, the next try may be better
             _log.exception("the log could not be brought up to date")
@@ -138,12 +144,53 @@ class TransparencyLog:
     async def _sign(self) -> None:
         keys = self._keys.signing()
         key_ids = [key.verifier.key_id for key in keys]
-        progress = await self._tree.progress()
+        progress = await self.require_no_fork()
         size, is_due = progress.size, progress.checkpoint is None or key_ids != self._signed_by
+        note = None
+
+        def sign(size: int, root: bytes) -> str:
+            nonlocal note
+            note = signed(Checkpoint(self._keys.origin, size, root), keys)
+            return note
+
         while is_due or size < progress.next_seq:
-            size = await self._tree.grow(lambda size, root: self._checkpoint(keys, size, root))
+            size = await self._tree.grow(sign)
             is_due = False
+        if note is not None:
+            await asyncio.to_thread(self._keys.remember, note)
         self._signed_by = key_ids
 
-    def _checkpoint(self, keys: list[SigningKey], size: int, root: bytes) -> str:
-        return signed(Checkpoint(self._keys.origin, size, root), keys)
+    async def require_no_fork(self) -> Progress:
+        """The tree's progress, if the database continues what was last signed with these keys.
+
+        Raises `LogForked`, `ledger.database.DatabaseUnavailable` and
+        `projections.log_keys.KeysUnusable`.
+        """
+        # In this order: what is remembered was committed before, by whichever process.
+        last = self._keys.last_signed()
+        progress = await self._tree.progress()
+        self.is_forked = True
+        await self._require_continued(last, progress)
+        self.is_forked = False
+        return progress
+
+    async def _require_continued(self, last: Checkpoint | None, progress: Progress) -> None:
+        stored = None if progress.checkpoint is None else _checkpoint_in(progress.checkpoint)
+        if last is None or (stored is not None and stored.root == last.root):
+            return
+        if stored is None or stored.size < last.size:
+            raise LogForked(
+                f"the database has {progress.size} entries in its tree, and {last.size} were "
+                "signed: it was restored from an older backup"
+            )
+        proof = await self._tree.consistency(last.size, stored.size)
+        try:
+            verify_consistency(last.size, last.root, stored.size, stored.root, proof)
+        except ProofInvalid as error:
+            raise LogForked(
+                f"the first {last.size} entries in the database are not those that were signed"
+            ) from error
+
+
+def _checkpoint_in(note: str) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(note.encode()).text)

@@ -263,7 +263,8 @@ def test_keys_that_act_for_an_erased_user_end(api: Api, shop_database: str) -> N
     erase(api, user_id)
     with psycopg.connect(shop_database) as connection:
         rows = connection.execute(
-            "SELECT revoked_at_us IS NOT NULL, user_id = %s FROM api_keys WHERE user_id IS NOT NULL",
+            "SELECT revoked_at_us IS NOT NULL, user_id = %s FROM api_keys"
+            " WHERE user_id IS NOT NULL",
             (user_id,),
         )
         assert rows.fetchall() == [(True, True)]
