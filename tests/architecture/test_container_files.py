@@ -184,7 +184,7 @@ def test_no_service_can_gain_privileges_or_write_outside_its_volumes() -> None:
 
 def test_every_port_is_published_on_the_loopback_address_alone() -> None:
     ports = [port for service in services().values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 5
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -208,10 +208,30 @@ def test_the_api_waits_for_what_it_needs() -> None:
     }
 
 
-def test_k6_starts_on_request_only() -> None:
-    on_request = {name for name, service in services().items() if "profiles" in service}
-    assert on_request == {"k6", "sale"}
-    assert all(services()[name]["profiles"] == ["loadtest"] for name in on_request)
+def test_what_is_not_needed_to_sell_starts_on_request_only() -> None:
+    on_request = {
+        name: service["profiles"] for name, service in services().items() if "profiles" in service
+    }
+    assert on_request == {
+        "k6": ["loadtest"],
+        "sale": ["loadtest"],
+        "prometheus": ["observability"],
+        "grafana": ["observability"],
+    }
+
+
+def test_what_is_mounted_from_the_checkout_is_there_and_read_only() -> None:
+    mounts = [
+        volume
+        for service in services().values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+    assert len(mounts) == 5
+    for mount in mounts:
+        source, _, mode = mount.split(":")
+        assert (ROOT / source).exists(), source
+        assert mode == "ro"
 
 
 def test_every_variable_that_compose_reads_has_a_default_or_is_demanded() -> None:
