@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -89,11 +89,12 @@ class KeyRing:
     `_FIND_SECONDS_MIN`, so guessing keys costs the database next to nothing.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, clock: Callable[[], float] = monotonic) -> None:
         self._pool = pool
+        self._clock = clock
         self._used: dict[bytes, Principal] = {}
         self._used_before: dict[bytes, Principal] = {}
-        self._aged_at = monotonic()
+        self._aged_at = clock()
         self._trusted_until = -inf
         self._wanted: set[bytes] = set()
         self._finding: asyncio.Task[None] | None = None
@@ -108,7 +109,7 @@ class KeyRing:
             if principal is None:
                 return None
             self._used[key_hash] = principal
-        now = monotonic()
+        now = self._clock()
         return principal if now < self._trusted_until and now < principal.ends_at else None
 
     async def find(self, key: str) -> Principal | None:
@@ -127,20 +128,21 @@ class KeyRing:
         """Look at the keys now and then; runs until cancelled."""
         while True:
             try:
-                await self._check()
+                await self.check()
             except DatabaseUnavailable:
                 _log.warning("keys could not be looked at again; they are trusted for seconds only")
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def _find_wanted(self) -> None:
-        await asyncio.sleep(self._found_at + _FIND_SECONDS_MIN - monotonic())
+        await asyncio.sleep(self._found_at + _FIND_SECONDS_MIN - self._clock())
         # From here on who comes is too late for this question, and asks the next.
         wanted, self._wanted, self._finding = self._wanted, set(), None
-        self._found_at = monotonic()
+        self._found_at = self._clock()
         await self._look_at(list(wanted))
 
-    async def _check(self) -> None:
-        started = monotonic()
+    async def check(self) -> None:
+        """Look at all that are held once; raises `DatabaseUnavailable`."""
+        started = self._clock()
         if started - self._aged_at > _HOLD_SECONDS:
             self._used_before, self._used, self._aged_at = self._used, {}, started
         held = list({**self._used_before, **self._used})
@@ -150,7 +152,7 @@ class KeyRing:
 
     async def _look_at(self, key_hashes: Sequence[bytes]) -> None:
         """Hold those of the keys that are valid, and no other of them."""
-        asked_at = monotonic()
+        asked_at = self._clock()
         valid = await find_keys(self._pool, key_hashes)
         for key_hash in key_hashes:
             was_idle = key_hash not in self._used and key_hash in self._used_before

@@ -1,0 +1,209 @@
+"""What holds for all workers together: rates, revocation, and tokens of an issuer."""
+
+import time
+from collections import Counter
+from uuid import uuid4
+
+from pair import USER_RATE, WINDOW_SECONDS, Pair
+from served import Reply, request, volley
+
+from api.keys import REVOKED_SECONDS_MAX
+
+RATE = 96
+HELD_BACK_MAX = RATE // 10
+"""What the other worker may have leased and not used."""
+
+
+def statuses(replies: list[Reply]) -> Counter[int]:
+    return Counter(reply.status for reply in replies)
+
+
+def await_redis(pair: Pair) -> None:
+    """Return once both workers have found it again: they leave it alone for a second."""
+    for _ in range(2):
+        pair.served.await_path("/readyz", containing='"redis":"up"')
+        time.sleep(1.1)
+
+
+def drain(pair: Pair, key: str) -> Reply:
+    """Send twice the rate within a window, and hold it against the answers; one that refuses."""
+    began = time.monotonic()
+    replies = pair.volley(key, 2 * RATE)
+    assert time.monotonic() - began < WINDOW_SECONDS, "the window was over before all had asked"
+    found = statuses(replies)
+    assert RATE - HELD_BACK_MAX <= found[200] <= RATE
+    assert found[429] == 2 * RATE - found[200]
+    return next(reply for reply in replies if reply.status == 429)
+
+
+def test_a_key_gets_its_rate_of_both_workers_together_in_each_window(pair: Pair) -> None:
+    key = pair.key(rate=f"{RATE}/{WINDOW_SECONDS}s")["key"]
+    refusal = drain(pair, key)
+    time.sleep(int(refusal.headers["retry-after"]))
+    drain(pair, key)
+
+
+def test_a_refusal_says_what_the_rate_is_and_when_to_come_back(pair: Pair) -> None:
+    with pair.client(rate="1/h") as client:
+        assert client.get("/v1/tickets/key").status_code == 200
+        answer = client.get("/v1/tickets/key")
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate-limited")
+    assert answer.json()["rate"] == "1/h"
+    wait = int(answer.headers["retry-after"])
+    assert 3_590 <= wait <= 3_600
+    assert answer.headers["ratelimit-policy"] == '"key";q=1;w=3600'
+    assert answer.headers["ratelimit"] == f'"key";r=0;t={wait}'
+
+
+def test_bookings_too_are_refused_and_nothing_is_booked(pair: Pair) -> None:
+    event_id, user_id = pair.api.add_event(10), pair.api.add_user()
+    with pair.client(rate="1/h") as client:
+        asked = [
+            client.post("/v1/bookings", json={"event_id": event_id, "user_id": user_id})
+            for _ in range(3)
+        ]
+    assert [answer.status_code for answer in asked] == [201, 429, 429]
+    assert pair.api.availability(event_id)["booked"] == 1
+
+
+def test_a_key_without_a_rate_and_other_keys_are_not_counted(pair: Pair) -> None:
+    with pair.client(rate="1/h") as limited:
+        assert [limited.get("/v1/tickets/key").status_code for _ in range(2)] == [200, 429]
+    assert statuses(pair.volley(pair.api.keys["client"], 200)) == {200: 200}
+
+
+def test_a_user_gets_the_rate_of_users_over_all_keys_and_both_workers(pair: Pair) -> None:
+    event_id = pair.api.add_event(1_000)
+    keys = [pair.key()["key"] for _ in range(2)]
+    first, second = pair.api.add_users(2)
+
+    def orders(user_id: str, count: int) -> list[bytes]:
+        body = {"event_id": event_id, "user_id": user_id}
+        return [
+            request("POST", path, body, authorization=f"Bearer {keys[n % 2]}")
+            for n in range(count)
+            for path in (["/v1/bookings", "/v1/holds"][n % 2],)
+        ]
+
+    replies = volley(pair.served.port, orders(first, 3 * USER_RATE))
+    found = statuses(replies)
+    assert USER_RATE - 2 <= found[201] <= USER_RATE
+    assert found[429] == 3 * USER_RATE - found[201]
+    refusal = next(reply for reply in replies if reply.status == 429)
+    assert refusal.headers["ratelimit-policy"] == f'"user";q={USER_RATE};w={WINDOW_SECONDS}'
+    assert statuses(volley(pair.served.port, orders(second, 10))) == {201: 10}
+    counts = pair.api.availability(event_id)
+    assert counts["booked"] + counts["held"] == found[201] + 10
+
+
+def test_without_redis_the_workers_share_a_rate_and_with_it_again_they_count_together(
+    pair: Pair,
+) -> None:
+    key = pair.key(rate=f"{RATE}/h")["key"]
+    event_id, user_id = pair.api.add_event(10), pair.api.add_user()
+    pair.valkey.kill()
+    try:
+        admitted: Counter[str] = Counter()
+        for _ in range(20):
+            for reply in pair.volley(key, RATE // 4):
+                if reply.status == 200:
+                    admitted[reply.headers["x-request-id"].partition("-")[0]] += 1
+                else:
+                    assert reply.status == 429
+        assert len(admitted) == 2, "both workers were asked"
+        assert all(count <= RATE / 2 for count in admitted.values())
+        assert sum(admitted.values()) >= RATE - HELD_BACK_MAX, "and asked enough"
+        assert pair.api.book(event_id, user_id).status_code == 201
+    finally:
+        pair.valkey.start()
+    await_redis(pair)
+    fresh = pair.key(rate=f"{RATE}/h")["key"]
+    found = sum((statuses(pair.volley(fresh, RATE)) for _ in range(2)), Counter[int]())
+    assert RATE - HELD_BACK_MAX <= found[200] <= RATE
+
+
+def test_a_revoked_key_is_refused_by_both_workers_within_five_seconds(pair: Pair) -> None:
+    made = pair.key("auditor")
+    assert set().union(*pair.answers_of_both(made["key"]).values()) == {200}
+    answer = pair.api.admin.post(f"/v1/keys/{made['key_id']}/revoke")
+    revoked_at = time.monotonic()
+    assert answer.json()["revoked_at"] is not None
+    while set().union(*pair.answers_of_both(made["key"]).values()) != {401}:
+        assert time.monotonic() - revoked_at < REVOKED_SECONDS_MAX
+        time.sleep(0.05)
+    assert time.monotonic() - revoked_at < REVOKED_SECONDS_MAX
+
+
+def test_a_new_key_works_on_both_workers_at_once(pair: Pair) -> None:
+    key = pair.key("auditor")["key"]
+    assert list(pair.answers_of_both(key).values()) == [{200}, {200}]
+
+
+def test_a_token_of_the_issuer_opens_the_calls_of_its_roles(pair: Pair) -> None:
+    organizer, auditor = "flashticket-organizer", "flashticket-auditor"
+    venue = {"name": "Hall", "capacity": 10}
+    for roles, may_add, may_read in (
+        ([organizer], True, False),
+        ([auditor], False, True),
+        ([organizer, auditor], True, True),
+        ([], False, False),
+        (["admin"], False, False),
+    ):
+        with pair.api.with_key(pair.issuer.token(*roles)) as client:
+            added = client.post("/v1/venues", json=venue).status_code
+            read = client.get("/v1/ledger").status_code
+            assert (added, read) == (201 if may_add else 403, 200 if may_read else 403)
+            assert client.get("/v1/keys").status_code == 403
+            body = {"event_id": str(uuid4()), "user_id": str(uuid4())}
+            assert client.post("/v1/bookings", json=body).status_code == 403
+
+
+def test_what_a_token_did_has_its_subject_as_the_actor(pair: Pair) -> None:
+    roles = "flashticket-organizer", "flashticket-auditor"
+    actors = set()
+    for sub in ("ada", "ada", "bob"):
+        with pair.api.with_key(pair.issuer.token(*roles, sub=sub)) as client:
+            venue = client.post("/v1/venues", json={"name": "Hall", "capacity": 10}).json()
+            event = {
+                "venue_id": venue["venue_id"],
+                "name": "Show",
+                "starts_at": "2030-01-01T20:00:00Z",
+            }
+            event_id = client.post("/v1/events", json=event).json()["event_id"]
+            (entry,) = client.get(f"/v1/ledger/streams/{event_id}").json()["items"]
+            actors.add(entry["actor"])
+            assert sub not in str(entry)
+    assert len(actors) == 2
+
+
+def test_a_bad_token_is_refused_with_its_reason(pair: Pair) -> None:
+    for token, why in (
+        (pair.issuer.token("flashticket-organizer", exp=1), "The token is expired."),
+        (pair.issuer.token("flashticket-organizer", aud="x"), "The token is for another audience."),
+        ("a.b.c", "The token is not valid."),
+    ):
+        with pair.api.with_key(token) as client:
+            answer = client.get("/v1/venues")
+        assert (answer.status_code, answer.json()["detail"]) == (401, why)
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+def test_while_the_issuer_is_away_a_token_with_a_new_key_gets_503_and_keys_of_ours_work(
+    pair: Pair,
+) -> None:
+    pair.issuer.is_away = True
+    try:
+        claims = pair.issuer.claims(roles=["flashticket-auditor"])
+        with pair.api.with_key(pair.issuer.signed(claims, key_id="new")) as client:
+            deadline = time.monotonic() + 10
+            # Within five seconds of the last try it is simply not known.
+            while (answer := client.get("/v1/venues")).status_code == 401:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert pair.api.auditor.get("/v1/venues").status_code == 200
+        with pair.api.with_key(pair.issuer.token("flashticket-auditor")) as client:
+            assert client.get("/v1/venues").status_code == 200, "the last keys hold"
+    finally:
+        pair.issuer.is_away = False
