@@ -144,6 +144,8 @@ def is_outage(error: psycopg.Error) -> bool:
     """Whether ``error`` says that the server is gone, going or out of means, not that we erred."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if error.diag.severity_nonlocalized in {"FATAL", "PANIC"}:
+        return True  # the session is over, and a COMMIT may have been carried out or not
     return error.sqlstate[:2] in {
         "08",  # connection exception
         "53",  # insufficient resources: disk full, too many connections

@@ -44,15 +44,24 @@ def small_disk(path: Path) -> Iterator[SmallDisk | None]:
         subprocess.run(["umount", "--lazy", str(path)], check=False)  # noqa: S603, S607
 
 
-def forbid_writing(process: psutil.Process) -> None:
-    """Let a process, and all it starts from now on, write to no file: EFBIG, not a signal, if it
-    ignores that, as PostgreSQL does."""
-    command = ["prlimit", f"--pid={process.pid}", "--fsize=0:"]
+def forbid_writing_to(pid: int) -> None:
+    """Let a process, its children and all they start from now on write to no file.
+
+    They get EFBIG and not a signal if they ignore that, as PostgreSQL does.
+    """
     with suppress(psutil.NoSuchProcess):
-        # As who it runs as: root in a container may not limit the processes of others.
-        user, group = process.uids().real, process.gids().real
-        switch = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
-        subprocess.run(command, check=False, capture_output=True, **switch)  # type: ignore[call-overload]  # noqa: S603
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                _forbid_writing(process)
+
+
+def _forbid_writing(process: psutil.Process) -> None:
+    command = ["prlimit", f"--pid={process.pid}", "--fsize=0:"]
+    # As who it runs as: root in a container may not limit the processes of others.
+    user, group = process.uids().real, process.gids().real
+    switch = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run(command, check=False, capture_output=True, **switch)  # type: ignore[call-overload]  # noqa: S603
 
 
 def _mount(*arguments: str) -> bool:

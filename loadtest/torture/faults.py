@@ -15,8 +15,7 @@ import psutil
 import psycopg
 import redis
 
-from api.embedded import EmbeddedServerError
-from loadtest.torture.disk import forbid_writing
+from loadtest.torture.disk import forbid_writing_to
 from loadtest.torture.line import Cut
 from loadtest.torture.stage import Stage
 
@@ -163,10 +162,7 @@ async def fill_the_disk(stage: Stage, chance: random.Random) -> None:
 
 async def leave_no_room_for_the_log(stage: Stage, chance: random.Random) -> None:
     """Forbid PostgreSQL to write another byte: it panics, and starts again once it may."""
-    with suppress(psutil.NoSuchProcess, EmbeddedServerError):
-        server = psutil.Process(stage.postgres.pid)
-        for process in [server, *server.children(recursive=True)]:
-            await asyncio.to_thread(forbid_writing, process)
+    await asyncio.to_thread(forbid_writing_to, stage.postgres.pid)
     await _wait(chance, 0.5, 1.5)
     await asyncio.to_thread(stage.postgres.kill)
     await asyncio.to_thread(stage.postgres.start)
