@@ -242,7 +242,8 @@ class _Batch:
         stream.updated_at = recorded.recorded_at
         decided = self.decided
         decided.appended.append(recorded)
-        decided.streams[stream.stream_id] = self.loaded.streams[stream.stream_id] = stream
+        if recorded.version == stream.loaded_version + 1:
+            decided.streams[stream.stream_id] = self.loaded.streams[stream.stream_id] = stream
         if changes.booking is not None:
             decided.bookings[changes.booking.booking_id] = changes.booking
         if changes.hold is not None:

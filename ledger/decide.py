@@ -135,11 +135,12 @@ def choose(
     """Places for a user, by every rule but those about the time of sale."""
     if terms.limit_per_order is not None and quantity > terms.limit_per_order:
         return LimitPerOrder(terms.limit_per_order)
-    if category is None and len(terms.categories) == 1:
-        category = terms.categories[0].name
-    names = {each.name for each in terms.categories}
-    if (category is not None and category not in names) or (names and not category and not seats):
-        return CategoryNotFound(category)
+    if terms.categories or category is not None:
+        if category is None and len(terms.categories) == 1:
+            category = terms.categories[0].name
+        names = {each.name for each in terms.categories}
+        if category not in names and not (category is None and seats):
+            return CategoryNotFound(category)
     if seats:
         for seat in seats:
             if state.layout is None or not state.layout.has(seat, category):
@@ -154,17 +155,19 @@ def choose(
             free = state.layout.count_free(category, state.claims)
             return NotAdjacent(quantity) if free >= quantity else SoldOut(free, category)
         seats = best
-    places = places_of(state.layout, category, seats, quantity)
-    for name, capacity, categories in capacities(terms):
-        wanted = sum(places.get(each, 0) for each in categories)
-        left = capacity - state.taken_of(categories)
-        if wanted > left:
-            return SoldOut(left, name)
+    amount_cents = 0
+    if terms.categories:
+        places = places_of(state.layout, category, seats, quantity)
+        for name, capacity, categories in capacities(terms):
+            wanted = sum(places.get(each, 0) for each in categories)
+            left = capacity - state.taken_of(categories)
+            if wanted > left:
+                return SoldOut(left, name)
+        prices = {each.name: each.price_cents for each in terms.categories}
+        amount_cents = sum(prices[name] * count for name, count in places.items())
     over = _over_limit(state, terms, user_id, quantity)
     if over is not None:
         return over
-    prices = {each.name: each.price_cents for each in terms.categories}
-    amount_cents = sum(prices[name] * count for name, count in places.items())
     return Choice(category, seats, amount_cents)
 
 

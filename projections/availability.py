@@ -18,6 +18,7 @@ from projections.cache import Cache, CacheAway
 _log = logging.getLogger(__name__)
 
 _FLUSHES_MAX = 3
+_PUBLISH_PAUSE_SECONDS = 0.02  # while an event sells hot, of its hundred heads a second
 
 ReadHeads = Callable[[Sequence[EventId]], Awaitable[dict[EventId, Head]]]
 
@@ -128,6 +129,7 @@ class Availability:
                 age_us = int((monotonic() - since) * 1_000_000)
                 # If somebody flushed Redis, this is refused, and readers fill it again.
                 await cache.put(heads, Instant(now - age_us))
+                await asyncio.sleep(_PUBLISH_PAUSE_SECONDS)
         except CacheAway as error:
             self._unpublished.clear()
             _log.warning("availability is not published: %s", error)
