@@ -52,10 +52,12 @@ class Served:
     process: subprocess.Popen[Any]
     port: int
     log_path: Path
+    tls: ssl.SSLContext | None = None
+    """What trusts its certificate, if it has one."""
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{HOST}:{self.port}"
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -81,7 +83,8 @@ class Served:
     def await_path(self, path: str, status: int = 200, *, containing: str = "") -> None:
         """Return once ``path`` answers ``status``, and ``containing`` is in what it says."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        with httpx.Client(base_url=self.url, trust_env=False, verify=PLAIN) as client:
+        verify = self.tls or PLAIN
+        with httpx.Client(base_url=self.url, trust_env=False, verify=verify) as client:
             while True:
                 try:
                     answer = client.get(path)
@@ -106,6 +109,7 @@ def served(
     *,
     port: int | None = None,
     await_path: str = "/readyz",
+    tls: ssl.SSLContext | None = None,
     **settings: object,
 ) -> Iterator[Served]:
     """Serve on these servers until the block ends, which the process must survive and end well."""
@@ -121,7 +125,7 @@ def served(
             stderr=log,
             start_new_session=True,
         )
-        running = Served(process, port, Path(log.name))
+        running = Served(process, port, Path(log.name), tls)
         try:
             running.await_path(await_path)
             yield running
@@ -140,6 +144,7 @@ class Api:
     url: str
     keys: dict[str, str]
     hooks: list[Any] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -161,7 +166,7 @@ class Api:
             headers={} if key is None else {"Authorization": f"Bearer {key}"},
             timeout=10,
             trust_env=False,
-            verify=PLAIN,
+            verify=self.tls or PLAIN,
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=200),
             event_hooks={"response": self.hooks},
         )
