@@ -33,6 +33,7 @@ def serve(settings: Settings) -> None:
         signal.signal(number, _already_handled)
     logs.configure(settings.log_level)
     if settings.workers > 1:
+        gc.enable()  # this process only waits for the workers
         with tempfile.TemporaryDirectory(prefix="flashticket-metrics-") as folder:
             # Read by prometheus_client when the workers import it.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
@@ -43,6 +44,7 @@ def serve(settings: Settings) -> None:
 
 def app() -> object:
     """The application of one worker."""
+    gc.disable()
     from api.app import create_app
 
     settings = Settings()
@@ -52,6 +54,7 @@ def app() -> object:
     # looking for cycles every 700 objects, as Python does, costs a tenth of the throughput.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    gc.enable()
     return application
 
 
