@@ -1,14 +1,16 @@
-"""What an entry adds to each projection that follows the order of all entries. Pure.
+"""What entries add to the projections that follow the order of all entries. Pure.
 
-One small function a projection. Each says how much is to be added to which rows, so that it makes
-no difference how many entries are added up before they are written. An entry is taken as the fields
-of its payload, lifted to today's schema, with ids as text: as such they go into the tables.
+An entry moves places: `moves` says how many of which section and category, at what price. What a
+move adds to sales, revenue, occupancy and waiting lists is a small function for each. All of them
+are linear, so moves alike may be added up first, and it makes no difference how many entries are
+counted at a time. `histories` tells what happened to users, entry by entry.
 
-What an entry is about, say the booking that it cancels, comes along as an `Order`. No entry changes
-one, so it makes no difference how far ahead of this entry the tables are that it was read from.
+An entry is taken as the fields of its payload, lifted to today's schema, with ids as text: as such
+they go into the tables. What it is about, say the booking that it cancels, comes along as an
+`Order`; no entry changes one, so it makes no difference how much later it is read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 MINUTE_US: Final = 60_000_000
@@ -16,6 +18,11 @@ MINUTE_US: Final = 60_000_000
 NO_CATEGORY: Final = ""
 NO_SECTION: Final = ""
 """Of places without a category, or outside of any section; no category is called so."""
+
+Fields = Mapping[str, Any]
+
+Row = tuple[Any, ...]
+"""A row's key, or the amounts that are added to it."""
 
 
 class Order(NamedTuple):
@@ -34,33 +41,39 @@ class Hall(NamedTuple):
     prices: Mapping[str, int]
 
 
-class Share(NamedTuple):
-    """Places of one section and category, and what they cost."""
+NO_HALL: Final = Hall({}, {})
 
+
+class Move(NamedTuple):
+    """What an entry of a kind does at an event, in a minute, to places of a section and category.
+
+    The kind is the entry's type; an offer, which is a hold, also ends a wait: `WaitingListLeft`.
+    """
+
+    kind: str
+    stream_id: str
+    minute: int
     section: str
     category: str
-    places: int
-    cents: int
 
 
-class Happened(NamedTuple):
-    """An entry at its place in the order of all, with the shares of the places that it moves."""
+Amounts = tuple[int, int, int]
+"""Of moves alike: how many they are, of how many places, at what price in cents."""
 
-    seq: int
-    stream_id: str
-    version: int
-    at: int
-    type_name: str
-    fields: Mapping[str, Any]
-    order: Order | None
-    shares: Sequence[Share]
+Added = tuple[Row, Row] | None
 
 
-Row = tuple[Any, ...]
-"""A row's key, or the amounts that are added to it."""
-Added = Sequence[tuple[Row, Row]]
+def hall_of(seat_rows: Iterable[Row], categories: Iterable[Fields]) -> Hall:
+    """The hall of an event's rows of seats (section, category, seats) and its categories."""
+    return Hall(
+        {
+            seat: (section, category or NO_CATEGORY)
+            for section, category, seats in seat_rows
+            for seat in seats
+        },
+        {each["name"]: each["price_cents"] for each in categories},
+    )
 
-NOTHING: Final[Added] = ()
 
 _ORDER_NAMED_BY: Final = {
     "BookingCancelled": "booking_id",
@@ -72,118 +85,144 @@ _ORDER_NAMED_BY: Final = {
 }
 """By type, the field that names an order that began with an earlier entry."""
 
-_BEGIN: Final = frozenset({"SeatsBooked", "SeatsHeld"})
-_GO_ON: Final = frozenset({"BookingCancelled", "HoldConfirmed", "HoldReleased", "HoldExpired"})
-_SELL: Final = frozenset({"SeatsBooked", "HoldConfirmed"})
 
-
-def order_named(type_name: str, fields: Mapping[str, Any]) -> str | None:
+def order_named(type_name: str, fields: Fields) -> str | None:
     """The id of the booking, hold or place in line that an entry goes on with; None with none."""
     name = _ORDER_NAMED_BY.get(type_name)
     return None if name is None else fields[name]
 
 
-def happened(
-    seq: int,
-    stream_id: str,
-    version: int,
-    at: int,
-    type_name: str,
-    fields: Mapping[str, Any],
-    order: Order | None,
-    hall: Hall | None,
-) -> Happened:
-    """Put together an entry, the order that it is about if that began with an entry before, and
-    the hall if it is about seats.
+def moves(
+    type_name: str, stream_id: str, at: int, fields: Fields, order: Order | None, hall: Hall
+) -> Sequence[tuple[Move, Amounts]]:
+    """The moves of an entry; ``order`` is the one that it names, ``hall`` its event's.
+
+    Raises KeyError for a seat that the hall has not, or an entry without its order.
     """
-    shares: Sequence[Share] = ()
-    if type_name in _BEGIN:
-        own = Order(fields["quantity"], fields["category"], fields["seats"], fields["amount_cents"])
-        shares = _shares(own, None, hall)
-    elif type_name in _GO_ON and order is not None:
-        shares = _shares(order, fields.get("tickets"), hall)
-    return Happened(seq, stream_id, version, at, type_name, fields, order, shares)
+    minute = at - at % MINUTE_US
+    match type_name:
+        case "SeatsBooked" | "SeatsHeld":
+            own = Order(
+                fields["quantity"], fields["category"], fields["seats"], fields["amount_cents"]
+            )
+            moved = _shares(type_name, stream_id, minute, own, None, hall)
+            if order is None:
+                return moved
+            return *moved, _wait("WaitingListLeft", stream_id, minute, order)
+        case "BookingCancelled" if order is not None:
+            return _shares(type_name, stream_id, minute, order, fields["tickets"], hall)
+        case "HoldConfirmed" | "HoldReleased" | "HoldExpired" if order is not None:
+            return _shares(type_name, stream_id, minute, order, None, hall)
+        case "WaitingListJoined":
+            wish = Order(fields["quantity"], fields["category"], (), 0)
+            return (_wait(type_name, stream_id, minute, wish),)
+        case "WaitingListLeft" if order is not None:
+            return (_wait(type_name, stream_id, minute, order),)
+        case "EventScheduled":
+            return [
+                (
+                    Move(type_name, stream_id, minute, row["section"], NO_CATEGORY),
+                    (1, len(row["seats"]), 0),
+                )
+                for row in fields["seat_rows"]
+            ]
+        case _ if type_name in _ORDER_NAMED_BY:
+            raise KeyError(type_name)
+        case _:
+            return ()
 
 
-def _shares(order: Order, tickets: Sequence[int] | None, hall: Hall | None) -> Sequence[Share]:
+def _shares(
+    kind: str,
+    stream_id: str,
+    minute: int,
+    order: Order,
+    tickets: Sequence[int] | None,
+    hall: Hall,
+) -> Sequence[tuple[Move, Amounts]]:
     """The places of ``order``, or of those tickets alone, by section and category."""
     quantity, category, seats, amount_cents = order
     if not seats:
         # All places of one price: the division leaves nothing over.
         places = quantity if tickets is None else len(tickets)
         cents = amount_cents if places == quantity else amount_cents * places // quantity
-        return (Share(NO_SECTION, category or NO_CATEGORY, places, cents),)
-    if hall is None:
-        raise ValueError("seats are named, and no hall is given")
+        move = Move(kind, stream_id, minute, NO_SECTION, category or NO_CATEGORY)
+        return ((move, (1, places, cents)),)
     counted: dict[tuple[str, str], int] = {}
-    for seat in seats if tickets is None else (seats[ticket - 1] for ticket in tickets):
+    for seat in seats if tickets is None else [seats[ticket - 1] for ticket in tickets]:
         place = hall.seats[seat]
         counted[place] = counted.get(place, 0) + 1
     return [
-        Share(section, name, places, places * hall.prices.get(name, 0))
+        (
+            Move(kind, stream_id, minute, section, name),
+            (1, places, places * hall.prices.get(name, 0)),
+        )
         for (section, name), places in counted.items()
     ]
 
 
-def progress(entry: Happened) -> tuple[str, int, int, int | None]:
-    """How far the event is counted: its id, version and time, and its capacity if that is new."""
-    return entry.stream_id, entry.version, entry.at, entry.fields.get("capacity")
+def _wait(kind: str, stream_id: str, minute: int, order: Order) -> tuple[Move, Amounts]:
+    move = Move(kind, stream_id, minute, NO_SECTION, order.category or NO_CATEGORY)
+    return move, (1, order.quantity, 0)
 
 
-def sales(entry: Happened) -> Added:
+def sales(move: Move, amounts: Amounts) -> Added:
     """Tickets booked and cancelled, and their prices, by event, minute and category."""
-    minute = entry.at - entry.at % MINUTE_US
-    return [((entry.stream_id, minute, share.category), amounts) for share, amounts in _sold(entry)]
+    sold = _sold(move, amounts)
+    return None if sold is None else ((move.stream_id, move.minute, move.category), sold)
 
 
-def revenue(entry: Happened) -> Added:
+def revenue(move: Move, amounts: Amounts) -> Added:
     """As `sales`, of all time: by event and category."""
-    return [((entry.stream_id, share.category), amounts) for share, amounts in _sold(entry)]
+    sold = _sold(move, amounts)
+    return None if sold is None else ((move.stream_id, move.category), sold)
 
 
-def _sold(entry: Happened) -> Sequence[tuple[Share, Row]]:
-    if entry.type_name in _SELL:
-        return [(share, (share.places, 0, share.cents, 0)) for share in entry.shares]
-    if entry.type_name == "BookingCancelled":
-        return [(share, (0, share.places, 0, share.cents)) for share in entry.shares]
-    return ()
-
-
-def occupancy(entry: Happened) -> Added:
-    """Seats that there are, places booked and places held, by event and section."""
-    match entry.type_name:
-        case "SeatsBooked":
-            booked, held = 1, 0
+def _sold(move: Move, amounts: Amounts) -> Row | None:
+    _, places, cents = amounts
+    match move.kind:
+        case "SeatsBooked" | "HoldConfirmed":
+            return places, 0, cents, 0
         case "BookingCancelled":
-            booked, held = -1, 0
-        case "SeatsHeld":
-            booked, held = 0, 1
-        case "HoldConfirmed":
-            booked, held = 1, -1
-        case "HoldReleased" | "HoldExpired":
-            booked, held = 0, -1
-        case "EventScheduled":
-            return [
-                ((entry.stream_id, row["section"]), (len(row["seats"]), 0, 0))
-                for row in entry.fields["seat_rows"]
-            ]
+            return 0, places, 0, cents
         case _:
-            return NOTHING
-    return [
-        ((entry.stream_id, share.section), (0, booked * share.places, held * share.places))
-        for share in entry.shares
-    ]
+            return None
 
 
-def line_lengths(entry: Happened) -> Added:
+_TAKEN_BY: Final = {
+    "SeatsBooked": (1, 0),
+    "BookingCancelled": (-1, 0),
+    "SeatsHeld": (0, 1),
+    "HoldConfirmed": (1, -1),
+    "HoldReleased": (0, -1),
+    "HoldExpired": (0, -1),
+}
+"""By kind, what becomes of booked and of held places."""
+
+
+def occupancy(move: Move, amounts: Amounts) -> Added:
+    """Seats that there are, places booked and places held, by event and section."""
+    _, places, _ = amounts
+    key = (move.stream_id, move.section)
+    if move.kind == "EventScheduled":
+        return key, (places, 0, 0)
+    if move.kind not in _TAKEN_BY:
+        return None
+    booked, held = _TAKEN_BY[move.kind]
+    return key, (0, booked * places, held * places)
+
+
+def line_lengths(move: Move, amounts: Amounts) -> Added:
     """How many wait in line, and for how many places, by event and category."""
-    if entry.type_name == "WaitingListJoined":
-        sign, quantity, category = 1, entry.fields["quantity"], entry.fields["category"]
-    elif entry.order is not None and entry.type_name in {"WaitingListLeft", "SeatsHeld"}:
-        sign, quantity, category = -1, entry.order.quantity, entry.order.category
-    else:
-        return NOTHING
-    return [((entry.stream_id, category or NO_CATEGORY), (sign, sign * quantity))]
+    waits, places, _ = amounts
+    key = (move.stream_id, move.category)
+    match move.kind:
+        case "WaitingListJoined":
+            return key, (waits, places)
+        case "WaitingListLeft":
+            return key, (-waits, -places)
+        case _:
+            return None
 
 
 _TOLD: Final = {
@@ -198,24 +237,30 @@ _TOLD: Final = {
 }
 
 
-def histories(entry: Happened) -> Sequence[Row]:
-    """What happened to users, each a row of its own.
+def histories(
+    seq: int,
+    type_name: str,
+    stream_id: str,
+    version: int,
+    at: int,
+    fields: Fields,
+    order: Order | None,
+) -> Sequence[Row]:
+    """What an entry tells of users: who, where it stands, when, what, of what, how many places.
 
     How many tickets a transfer hands over depends on those cancelled before, which an order does
-    not tell: it has no quantity here. Check-ins name no user and are not here at all.
+    not tell: there is no quantity then. Check-ins name no user and are not told at all.
     """
-    fields = entry.fields
-    place = (entry.seq, entry.stream_id, entry.version, entry.at)
-    if entry.type_name == "BookingTransferred":
-        booking_id = fields["booking_id"]
-        given = (fields["from_user_id"], *place, "given", booking_id, None)
-        return given, (fields["to_user_id"], *place, "received", booking_id, None)
-    told = _TOLD.get(entry.type_name)
+    if type_name == "BookingTransferred":
+        subject = fields["booking_id"]
+        given = (fields["from_user_id"], seq, stream_id, version, at, "given", subject, None)
+        return given, (fields["to_user_id"], *given[1:5], "received", subject, None)
+    told = _TOLD.get(type_name)
     if told is None:
         return ()
-    what, subject = told
+    what, name = told
     quantity = fields.get("quantity")
-    if entry.order is not None:
-        quantity = quantity or entry.order.quantity
-        what = "offered" if entry.type_name == "SeatsHeld" else what
-    return ((fields["user_id"], *place, what, fields[subject], quantity),)
+    if order is not None:
+        quantity = quantity or order.quantity
+        what = "offered" if type_name == "SeatsHeld" else what
+    return ((fields["user_id"], seq, stream_id, version, at, what, fields[name], quantity),)

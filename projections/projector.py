@@ -9,7 +9,7 @@ process that freezes in its turn loses the transaction after a while, and can th
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -23,7 +23,7 @@ from ledger.database import (
     statement,
     translate_errors,
 )
-from projections.apply import NO_CATEGORY, Hall, Happened, Order, Row, happened, order_named
+from projections.apply import NO_HALL, Fields, Hall, Order, Row, hall_of, order_named
 from projections.counted import Counted
 from projections.lean_rules import READINGS
 from projections.tree import EntriesMissing
@@ -68,22 +68,13 @@ class Halls:
         hall = self._halls.get(stream_id)
         if hall is None:
             cursor = await connection.execute(_READ_HALL, (stream_id,), prepare=True, binary=True)
-            hall = self._halls[stream_id] = _hall(await cursor.fetchall())
+            rows = await cursor.fetchall()
+            categories = rows[0][0] if rows else ()
+            hall = self._halls[stream_id] = hall_of((row[1:] for row in rows), categories)
             if len(self._halls) > _HALLS_MAX:
                 self._halls.popitem(last=False)
         self._halls.move_to_end(stream_id)
         return hall
-
-
-def _hall(rows: Sequence[Row]) -> Hall:
-    return Hall(
-        {
-            seat: (section, category or NO_CATEGORY)
-            for _, section, category, seats in rows
-            for seat in seats
-        },
-        {each["name"]: each["price_cents"] for each in (rows[0][0] if rows else ())},
-    )
 
 
 class Projector:
@@ -153,30 +144,33 @@ async def count(connection: Connection, halls: Halls) -> int:
         )
         rows = await cursor.fetchall()
         if rows:
-            entries = await _entries(connection, halls, rows)
-            await _write(connection, next_seq + len(rows), await _counted(entries))
+            counted = await _counted(connection, halls, rows)
+            await _write(connection, counted, next_seq=next_seq + len(rows), last_at=rows[-1][3])
         return len(rows)
 
 
-async def _entries(connection: Connection, halls: Halls, rows: Sequence[Row]) -> list[Happened]:
-    """The entries in rows of read_uncounted, with what they are about."""
+async def _counted(connection: Connection, halls: Halls, rows: Sequence[Row]) -> Counted:
+    """What the entries in rows of read_uncounted come to."""
     read = [_read(*row) async for row in _in_turns(rows)]
     named = [
         (stream_id, order_id)
-        for _, stream_id, _, _, type_name, fields in read
+        for _, type_name, stream_id, _, _, fields in read
         if (order_id := order_named(type_name, fields)) is not None
     ]
     orders = await _orders(connection, named) if named else {}
-    entries = []
-    async for seq, stream_id, version, at, type_name, fields in _in_turns(read):
+    counted = Counted()
+    async for seq, type_name, stream_id, version, at, fields in _in_turns(read):
         order_id = order_named(type_name, fields)
         order = None if order_id is None else orders.get(order_id)
         if order_id is not None and order is None:
             raise Uncountable(f"entry {seq} is about {order_id}, which is not there")
         is_seated = fields.get("seats") or (order is not None and order.seats)
-        hall = await halls.get(connection, stream_id) if is_seated else None
-        entries.append(happened(seq, stream_id, version, at, type_name, fields, order, hall))
-    return entries
+        hall = await halls.get(connection, stream_id) if is_seated else NO_HALL
+        try:
+            counted.add(seq, type_name, stream_id, version, at, fields, order, hall)
+        except KeyError as error:
+            raise Uncountable(f"entry {seq} is about {error}, which is not there") from error
+    return counted
 
 
 def _read(
@@ -187,27 +181,20 @@ def _read(
     type_name: str | None,
     schema_version: int,
     payload: bytes,
-) -> tuple[int, str, int, int, str, Mapping[str, Any]]:
+) -> tuple[int, str, str, int, int, Fields]:
     if type_name is None:
         raise EntriesMissing(f"entry {seq} is not in the ledger")
     try:
         fields = READINGS[type_name].lifted(type_name, schema_version, orjson.loads(payload))
     except (KeyError, TypeError, ValueError) as error:
         raise Uncountable(f"entry {seq} cannot be read") from error
-    return seq, stream_id, version, at, type_name, fields
+    return seq, type_name, stream_id, version, at, fields
 
 
 async def _orders(connection: Connection, named: Sequence[tuple[str, str]]) -> dict[str, Order]:
     columns = [list(column) for column in zip(*named, strict=True)]
     cursor = await connection.execute(_READ_ORDERS, columns, prepare=True)
     return {order_id: Order(*rest) for order_id, *rest in await cursor.fetchall()}
-
-
-async def _counted(entries: Sequence[Happened]) -> Counted:
-    counted = Counted()
-    async for entry in _in_turns(entries):
-        counted.add(entry)
-    return counted
 
 
 async def _in_turns(items: Iterable[T]) -> AsyncIterator[T]:
@@ -218,13 +205,13 @@ async def _in_turns(items: Iterable[T]) -> AsyncIterator[T]:
             await asyncio.sleep(0)
 
 
-async def _write(connection: Connection, next_seq: int, counted: Counted) -> None:
+async def _write(connection: Connection, counted: Counted, *, next_seq: int, last_at: int) -> None:
     async with connection.pipeline():
-        for table in counted.sums:
-            await _add(connection, _ADD[table], counted.rows(table), _as_list)
-        await _add(connection, _ADD_HISTORIES, list(counted.told.values()), _as_literal)
-        await _add(connection, _MOVE_PROJECTED, counted.progress_rows(), _as_literal)
-        await connection.execute(_MOVE_PROJECTOR, (next_seq, counted.last_at), prepare=True)
+        for table, rows in counted.sums().items():
+            await _add(connection, _ADD[table], rows, list)
+        await _add(connection, _ADD_HISTORIES, counted.told, _as_literal)
+        await _add(connection, _MOVE_PROJECTED, counted.reached(), _as_literal)
+        await connection.execute(_MOVE_PROJECTOR, (next_seq, last_at), prepare=True)
 
 
 async def _add(
@@ -236,10 +223,6 @@ async def _add(
     if rows:
         columns = [as_array(column) for column in zip(*rows, strict=True)]
         await connection.execute(query, columns, prepare=True)
-
-
-def _as_list(column: Sequence[Any]) -> object:
-    return list(column)
 
 
 def _as_literal(column: Sequence[Any]) -> object:

@@ -250,11 +250,11 @@ def test_a_process_frozen_in_its_turn_loses_it_and_writes_nothing_afterwards(
     async def work(pool: Pool) -> None:
         counted, is_frozen, may_go_on = projector._counted, asyncio.Event(), asyncio.Event()
 
-        async def frozen(entries: Any) -> Any:
+        async def frozen(*rows: Any) -> Any:
             monkeypatch.setattr(projector, "_counted", counted)
             is_frozen.set()
             await may_go_on.wait()
-            return await counted(entries)
+            return await counted(*rows)
 
         monkeypatch.setattr(projector, "_counted", frozen)
         in_its_turn = asyncio.create_task(Projector(pool).advance())
