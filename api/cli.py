@@ -293,6 +293,14 @@ def _keys_usable() -> Iterator[None]:
         _end(EXIT_FAILED, str(error))
 
 
+_WITNESS: Final = click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    help="A witness's public key, or a file with such: each must have cosigned the checkpoint.",
+)
+
+
 @main.command("verify-receipt")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -302,16 +310,19 @@ def _keys_usable() -> Iterator[None]:
     multiple=True,
     help="The log's public key, or a file with such keys, one a line; may be repeated.",
 )
-def verify_receipt(file: Path, keys: tuple[str, ...]) -> None:
+@_WITNESS
+def verify_receipt(file: Path, keys: tuple[str, ...], witnesses: tuple[str, ...]) -> None:
     """Check a receipt against a key that you trust, with no network."""
-    from api.receipts import receipt_as_text, verifier_keys
+    from api.receipts import receipt_as_text, verifier_keys, witness_keys
+    from projections.notes import NoteInvalid, require_cosigned
     from projections.receipts import Receipt, ReceiptInvalid
 
-    trusted = verifier_keys(keys)
+    trusted, cosigners = verifier_keys(keys), witness_keys(witnesses)
     try:
         receipt = Receipt.parse(file.read_bytes())
         checkpoint = receipt.verify(trusted)
-    except ReceiptInvalid as error:
+        require_cosigned(receipt.checkpoint.encode(), cosigners)
+    except (NoteInvalid, ReceiptInvalid) as error:
         _end(EXIT_FAILED, f"The receipt proves nothing: {error}")
     click.echo(receipt_as_text(receipt, checkpoint))
 
@@ -350,12 +361,14 @@ def export(file: Path) -> None:
     multiple=True,
     help="The log's public key, or a file with such keys; those in FILE where not given.",
 )
+@_WITNESS
 @click.option("--processes", type=click.IntRange(min=1), help="One per processor if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify_export(
     file: Path,
     previous: Path | None,
     keys: tuple[str, ...],
+    witnesses: tuple[str, ...],
     processes: int | None,
     as_json: bool,
 ) -> None:
@@ -363,7 +376,7 @@ def verify_export(
     import os
 
     from api.exports import export_report_as_json, export_report_as_text, previous_checkpoint
-    from api.receipts import verifier_keys
+    from api.receipts import verifier_keys, witness_keys
     from api.reports import progress
     from projections.export_format import ExportInvalid
     from projections.verify_export import verify_export as run
@@ -374,6 +387,7 @@ def verify_export(
                 file,
                 keys=verifier_keys(keys),
                 previous=None if previous is None else previous_checkpoint(previous),
+                witnesses=witness_keys(witnesses),
                 processes=processes or os.cpu_count() or 1,
                 progress=advance,
             )

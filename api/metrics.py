@@ -66,6 +66,11 @@ LOG_FORKED = Gauge(
     "Whether nothing is signed because the database does not continue what was: 1 or 0.",
     multiprocess_mode="livemax",
 )
+WITNESS_ANSWERS = Counter(
+    "flashticket_witness_answers",
+    "Cosignatures asked for: cosigned, away, refused, or ahead of this database.",
+    ("witness", "outcome"),
+)
 LIVE_LISTENERS = Gauge(
     "flashticket_live_listeners", "Open live feeds.", multiprocess_mode="livesum"
 )
@@ -112,6 +117,11 @@ def _of_command(command: str, outcome: str) -> Counter:
 def count_command(command: str, outcome: str) -> None:
     """Takes a command that has its outcome."""
     _of_command(command, outcome).inc()
+
+
+def count_witness_answer(witness: str, outcome: str) -> None:
+    """Takes an answer of a witness, or that there was none."""
+    WITNESS_ANSWERS.labels(witness, outcome).inc()
 
 
 def measure_batch(*, size: int, lock_wait: float, lock_hold: float) -> None:

@@ -8,11 +8,11 @@ import click
 from api.times import rfc3339
 from ledger.chain import entry_hash
 from ledger.preimages import UnreadablePreimage, read_preimage
-from projections.notes import Checkpoint, NoteInvalid, VerifierKey
+from projections.notes import COSIGNATURE, Checkpoint, NoteInvalid, VerifierKey
 from projections.receipts import Receipt
 
 
-def verifier_keys(given: Iterable[str]) -> list[VerifierKey]:
+def verifier_keys(given: Iterable[str], *, option: str = "--key") -> list[VerifierKey]:
     """The keys given, each as itself or as a file of keys; a click usage error for others."""
     keys = []
     for each in given:
@@ -21,7 +21,16 @@ def verifier_keys(given: Iterable[str]) -> list[VerifierKey]:
         try:
             keys += [VerifierKey.parse(line.strip()) for line in lines if line.strip()]
         except NoteInvalid as error:
-            raise click.UsageError(f"--key {each}: {error}") from error
+            raise click.UsageError(f"{option} {each}: {error}") from error
+    return keys
+
+
+def witness_keys(given: Iterable[str]) -> list[VerifierKey]:
+    """The keys of witnesses given, as `verifier_keys`; a click usage error for a log's key."""
+    keys = verifier_keys(given, option="--witness")
+    for key in keys:
+        if key.kind != COSIGNATURE:
+            raise click.UsageError(f"--witness {key}: this is a log's key, not a witness's")
     return keys
 
 

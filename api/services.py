@@ -24,6 +24,7 @@ from api.tickets import load_or_make_key
 from api.tokens import Issuer, Tokens
 from api.webhooks.deliverer import Deliverer, Rules
 from api.webhooks.targets import Targets
+from api.witness_requests import open_asking
 from ledger.batch import Done, Failed, Head, Outcome, Part, Refused
 from ledger.combiner import Closing, Limits, Overloaded
 from ledger.commands import BookSeats, HoldSeats, JoinWaitingList, Submission
@@ -44,6 +45,8 @@ from projections.queries import Queries
 from projections.refusals import Refusals
 from projections.tlog import TransparencyLog
 from projections.tree import Tree
+from projections.witnesses import parse_witnesses
+from projections.witnessing import Witnessing
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +188,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         log_pool = open_pool(settings.database_url, role=role, size_max=1, name="log")
         await log_pool.open(wait=False)
         stack.push_async_callback(log_pool.close)
-        log = await stack.enter_async_context(TransparencyLog(log_pool, log_keys))
+        witnesses = parse_witnesses(settings.log_witnesses)
+        log = await stack.enter_async_context(
+            TransparencyLog(log_pool, log_keys, has_witnesses=bool(witnesses))
+        )
+        if witnesses:
+            ask = await stack.enter_async_context(open_asking())
+            await stack.enter_async_context(
+                Witnessing(pool, witnesses, ask, metrics.count_witness_answer)
+            )
 
         counting_pool = open_pool(settings.database_url, role=role, size_max=1, name="counting")
         await counting_pool.open(wait=False)

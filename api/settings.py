@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.rates import Rate
+from projections.notes import NoteInvalid
+from projections.witnesses import parse_witnesses
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 _POSTGRESQL: Final = "^postgres(ql)?://"
@@ -24,6 +26,13 @@ def _issuer(url: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or not is_private:
         raise ValueError("must be an https URL, or http of a loopback address")
     return url
+
+
+def _witnesses(text: str) -> str:
+    try:
+        return ",".join(f"{each.key} {each.url}" for each in parse_witnesses(text))
+    except NoteInvalid as error:
+        raise ValueError(str(error)) from error
 
 
 def _origins(text: str) -> str:
@@ -80,6 +89,11 @@ class Settings(BaseSettings):
         default=None,
         description="Directory of the keys that sign checkpoints, the same for all processes; "
         "`log-keys` in the data directory where not set. The first key is made there.",
+    )
+    log_witnesses: Annotated[str, AfterValidator(_witnesses)] | None = Field(
+        default=None,
+        description="Witnesses that are asked to cosign checkpoints (C2SP tlog-witness): of each "
+        "its key and URL with a space between, and a comma before the next.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for any.")

@@ -21,10 +21,11 @@ from projections import export_format
 from projections.export_format import ExportInvalid, Frame, Header, Kind
 from projections.merkle import HASH_BYTES
 from projections.notes import Note, NoteInvalid, VerifierKey
+from projections.published import Published, checkpoint_in
 from projections.queries import NIL
 from projections.tiles import WIDTH
 
-_READ_PROGRESS: Final = statement("projections", "read_progress")
+_READ_PUBLISHED: Final = statement("projections", "read_published")
 _READ_EXPORT_PAGE: Final = statement("projections", "read_export_page")
 _READ_LEAF_TILES: Final = statement("projections", "read_leaf_tiles")
 
@@ -131,12 +132,12 @@ class _Writer:
 
 
 def _new_header(connection: Connection, keys: Iterable[VerifierKey]) -> Header:
-    _, size, checkpoint = _one_row(connection, _READ_PROGRESS)
+    checkpoint = Published(*_one_row(connection, _READ_PUBLISHED)).served
     if checkpoint is None:
         raise NothingSigned("no checkpoint was ever signed here")
     signed_by = {(each.name, each.key_id) for each in Note.parse(checkpoint.encode()).signatures}
     used = [str(key) for key in keys if (key.name, key.key_id) in signed_by]
-    return Header(size, checkpoint, tuple(used))
+    return Header(checkpoint_in(checkpoint).size, checkpoint, tuple(used))
 
 
 def _header_of(file: BinaryIO, frame: Frame) -> Header:

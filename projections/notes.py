@@ -220,6 +220,15 @@ def open_checkpoint(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
     return checkpoint
 
 
+def require_cosigned(note: bytes, witnesses: Iterable[VerifierKey]) -> None:
+    """Raise `NoteInvalid` unless each of ``witnesses`` has cosigned ``note``."""
+    witnesses = list(witnesses)
+    cosigned = Note.parse(note).verified_by(witnesses)
+    missing = [key.name for key in witnesses if key not in cosigned]
+    if missing:
+        raise NoteInvalid(f"the checkpoint is not cosigned by {', '.join(missing)}")
+
+
 def signed(checkpoint: Checkpoint, keys: Iterable[SigningKey]) -> str:
     """The checkpoint as a note signed by ``keys``."""
     text = str(checkpoint)

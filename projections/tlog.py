@@ -16,7 +16,8 @@ from ledger.database import DatabaseUnavailable, Pool, StreamLocked
 from ledger.values import EventId
 from projections.log_keys import KeysUnusable, LogKeys
 from projections.merkle import ProofInvalid, verify_consistency
-from projections.notes import Checkpoint, Note, signed
+from projections.notes import Checkpoint, signed
+from projections.published import checkpoint_in
 from projections.receipts import Receipt
 from projections.sequencer import Sequencer
 from projections.tree import EntriesMissing, Progress, Tree
@@ -27,6 +28,7 @@ _PAUSE_SECONDS: Final = 0.5
 _COMPARE_SECONDS: Final = 1.0
 _LAST_SECONDS_MAX: Final = 1.0
 _RECEIPT_POLL_SECONDS: Final = 0.05
+_COSIGNED_SECONDS_MAX: Final = 2.0
 
 
 class LogForked(Exception):
@@ -40,8 +42,9 @@ class TransparencyLog:
     it brings the log up to date once more, if that can be done soon.
     """
 
-    def __init__(self, pool: Pool, keys: LogKeys) -> None:
+    def __init__(self, pool: Pool, keys: LogKeys, *, has_witnesses: bool = False) -> None:
         self._keys = keys
+        self._has_witnesses = has_witnesses
         self._sequencer = Sequencer(pool)
         self._tree = Tree(pool)
         self._news = asyncio.Event()
@@ -79,16 +82,26 @@ class TransparencyLog:
     ) -> Receipt | None:
         """What proves an entry, as soon as a checkpoint covers it; None when that takes longer.
 
-        Raises `ledger.database.DatabaseUnavailable` and `projections.tree.EntriesMissing`.
+        Where witnesses answer, it is as soon as a checkpoint covers it that they have cosigned, or
+        shortly after in any case. Raises `ledger.database.DatabaseUnavailable` and
+        `projections.tree.EntriesMissing`.
         """
-        give_up_at = monotonic() + seconds_max
-        while (receipt := await self._tree.receipt(stream_id, version)) is None:
-            if monotonic() > give_up_at:
-                return None
-            # Whoever committed it may be another process, or one that is no more.
-            self.notice([stream_id])
+        started = monotonic()
+        while True:
+            receipt = await self._tree.receipt(stream_id, version)
+            waited = monotonic() - started
+            if receipt is None:
+                if waited > seconds_max:
+                    return None
+                # Whoever committed it may be another process, or one that is no more.
+                self.notice([stream_id])
+            elif not (
+                self._has_witnesses
+                and waited < _COSIGNED_SECONDS_MAX
+                and (await self._tree.published()).awaits_cosignature(receipt.seq)
+            ):
+                return receipt
             await asyncio.sleep(_RECEIPT_POLL_SECONDS)
-        return receipt
 
     @property
     def lag_seconds(self) -> float:
@@ -175,7 +188,7 @@ class TransparencyLog:
         return progress
 
     async def _require_continued(self, last: Checkpoint | None, progress: Progress) -> None:
-        stored = None if progress.checkpoint is None else _checkpoint_in(progress.checkpoint)
+        stored = None if progress.checkpoint is None else checkpoint_in(progress.checkpoint)
         if last is None or (stored is not None and stored.root == last.root):
             return
         if stored is None or stored.size < last.size:
@@ -190,7 +203,3 @@ class TransparencyLog:
             raise LogForked(
                 f"the first {last.size} entries in the database are not those that were signed"
             ) from error
-
-
-def _checkpoint_in(note: str) -> Checkpoint:
-    return Checkpoint.parse(Note.parse(note.encode()).text)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ledger.database import Connection, Pool, statement, translate_errors
 from ledger.values import EventId
 from projections.merkle import HASH_BYTES, consistency_ranges, inclusion_ranges, prove
+from projections.published import Published, checkpoint_in
 from projections.receipts import Receipt
 from projections.tiles import Place, grow, hash_in, places_for, right_edge, root_of_edge
 
@@ -22,6 +23,7 @@ _READ_LEAVES: Final = statement("projections", "read_leaves")
 _PUT_TILES: Final = statement("projections", "put_tiles")
 _ADVANCE_TREE: Final = statement("projections", "advance_tree")
 _READ_PROGRESS: Final = statement("projections", "read_progress")
+_READ_PUBLISHED: Final = statement("projections", "read_published")
 _READ_TILES: Final = statement("projections", "read_tiles")
 _FIND_SEQ: Final = statement("projections", "find_seq")
 _READ_PREIMAGES: Final = statement("projections", "read_preimages")
@@ -78,21 +80,28 @@ class Tree:
                 await _finish(connection, size, changed, sign(size, root))
         return size
 
+    async def published(self) -> Published:
+        """The newest checkpoint and the newest that was cosigned."""
+        rows = await self._rows(_READ_PUBLISHED)
+        return Published(*rows[0])
+
     async def receipt(self, stream_id: EventId, version: int) -> Receipt | None:
-        """What proves an entry by the newest checkpoint; None while none covers it."""
+        """What proves an entry, by a cosigned checkpoint if one covers it; None while none does."""
         found = await self._rows(_FIND_SEQ, stream_id, version)
-        progress = await self.progress()
-        if not found or progress.checkpoint is None or found[0][0] >= progress.size:
+        if not found:
             return None
         seq = found[0][0]
+        checkpoint = (await self.published()).covering(seq)
+        if checkpoint is None:
+            return None
         preimages = await self._rows(_READ_PREIMAGES, seq, seq + 1)
         if not preimages:
             raise EntriesMissing(f"entry {seq} is not in the ledger")
         return Receipt(
             entry=preimages[0][0],
             seq=seq,
-            proof=tuple(await self.inclusion(seq, progress.size)),
-            checkpoint=progress.checkpoint,
+            proof=tuple(await self.inclusion(seq, checkpoint_in(checkpoint).size)),
+            checkpoint=checkpoint,
         )
 
     async def inclusion(self, seq: int, size: int) -> list[bytes]:

@@ -30,6 +30,7 @@ from projections.notes import (
     NoteInvalid,
     VerifierKey,
     open_checkpoint,
+    require_cosigned,
 )
 from projections.tiles import split
 
@@ -96,6 +97,7 @@ def verify_export(
     *,
     keys: Sequence[VerifierKey] = (),
     previous: bytes | None = None,
+    witnesses: Sequence[VerifierKey] = (),
     processes: int = 1,
     progress: Progress = lambda _: None,
 ) -> Report:
@@ -113,6 +115,10 @@ def verify_export(
     older = None if previous is None else _signed(previous, trusted, "older checkpoint", report)
     if checkpoint is None:
         return report
+    try:
+        require_cosigned(header.checkpoint.encode(), witnesses)
+    except NoteInvalid as error:
+        report.findings.append(Finding("signature", str(error)))
     for key in named:
         # Of no account to who was given a key, but nothing in the file may be other than it says.
         _signed(header.checkpoint.encode(), [key], "signature by a key in the header", report)

@@ -29,8 +29,11 @@ _LENGTH: Final = struct.Struct(">H")
     responses={200: {"content": {"text/plain": {}}}, **problems("not-found")},
 )
 async def read_checkpoint(services: Services = Depends(services_of)) -> Response:
-    """The log's size and Merkle root, signed: at most a second behind while bookings come in."""
-    checkpoint = (await services.tree.progress()).checkpoint
+    """The log's size and Merkle root, signed: at most a second behind while bookings come in.
+
+    With the cosignatures of witnesses, where there are any; then it may be a few seconds behind.
+    """
+    checkpoint = (await services.tree.published()).served
     if checkpoint is None:
         raise Problem("not-found", "Nothing has been signed yet. Try again in a second.")
     return Response(checkpoint, headers=_FRESH, media_type=_TEXT)

@@ -20,6 +20,7 @@ TABLES = (
     "sequencer",
     "tiles",
     "tree",
+    "witnessed",
     "holds",
     "waiting_list",
     "seat_rows",
