@@ -15,6 +15,7 @@ from api.asgi import BODY_BYTES_MAX, too_large
 from api.cross_origin import CrossOriginDoor
 from api.documents import with_problem_schema
 from api.door import CLIENT_GONE, Door
+from api.examples import with_examples
 from api.links import with_links
 from api.problems import MEDIA_TYPE, Problem, problem_of_error
 from api.routes import (
@@ -50,7 +51,7 @@ _CODES = {404: "not-found", 405: "method-not-allowed", 400: "malformed-json"}
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = with_links(with_problem_schema(super().openapi()))
+            self.openapi_schema = with_links(with_examples(with_problem_schema(super().openapi())))
         return self.openapi_schema
 
 

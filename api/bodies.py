@@ -509,7 +509,7 @@ EntryType = Annotated[
     AfterValidator(_known_type),
     Field(json_schema_extra={"enum": list(ENTRY_OF_TYPE)}),
 ]
-Seq = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Seq = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 
 
 class WebhookIn(_In):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from api.access import ROLES_OF_CALL
 from api.bodies import ProblemDocument
+from api.examples import problem_example
 from api.problems import KINDS, MEDIA_TYPE
 
 _OF_EVERY_CALL: Final = (
@@ -38,15 +39,7 @@ def problems(*codes: str, call: str | None = None) -> dict[int | str, dict[str, 
         )
         titles = [title for title in (response["description"], kind.title) if title]
         response["description"] = "; ".join(titles)
-        response["content"][MEDIA_TYPE]["examples"][code] = {
-            "value": {
-                "type": f"/problems/{code}",
-                "title": kind.title,
-                "status": kind.status,
-                "detail": kind.remedy,
-                "code": code,
-            }
-        }
+        response["content"][MEDIA_TYPE]["examples"][code] = problem_example(code)
     return responses
 
 

@@ -35,7 +35,8 @@ _REPLAY_ONE: Final = statement("projections", "replay_one")
 _MEASURE_OUTBOX: Final = statement("projections", "measure_outbox")
 
 WEBHOOKS_MAX: Final = 100
-SEQ_MAX: Final = 2**63 - 1
+SEQ_MAX: Final = 2**53 - 1
+"""No number of an entry comes near; JSON has no greater one that is exact."""
 
 _SECRET_BYTES: Final = 32
 _WAITING_MAX: Final = 2_000

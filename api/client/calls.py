@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from api import bodies
+from api import bodies, figure_bodies
 from api.client.call import Call, get, keyed, model, send
 
 Id = UUID | str
@@ -24,8 +24,104 @@ def read_event(event_id: Id) -> Call[bodies.Event]:
     return get(f"/v1/events/{event_id}", model(bodies.Event))
 
 
-def read_availability(event_id: Id) -> Call[bodies.Availability]:
-    return get(f"/v1/events/{event_id}/availability", model(bodies.Availability))
+def read_availability(
+    event_id: Id,
+    *,
+    at: datetime | None = None,
+    at_version: int | None = None,
+    at_seq: int | None = None,
+) -> Call[bodies.Availability]:
+    """As it is now, or for organizers and auditors as it was at one moment."""
+    path = f"/v1/events/{event_id}/availability"
+    return get(path, model(bodies.Availability), **_moment(at, at_version, at_seq))
+
+
+def list_bookings_of_event(
+    event_id: Id,
+    *,
+    after: int = 0,
+    limit: int = 100,
+    at: datetime | None = None,
+    at_version: int | None = None,
+    at_seq: int | None = None,
+) -> Call[bodies.BookingsOfEvent]:
+    """As they stand now, or as they stood at one moment; ``after`` is `next_after` of a page."""
+    path, read = f"/v1/events/{event_id}/bookings", model(bodies.BookingsOfEvent)
+    return get(path, read, after=after, limit=limit, **_moment(at, at_version, at_seq))
+
+
+def read_sales(
+    event_id: Id, *, after: datetime | None = None, limit: int | None = None
+) -> Call[figure_bodies.Sales]:
+    since = None if after is None else after.isoformat()
+    path = f"/v1/events/{event_id}/sales"
+    return get(path, model(figure_bodies.Sales), after=since, limit=limit)
+
+
+def read_revenue(event_id: Id) -> Call[figure_bodies.Revenue]:
+    return get(f"/v1/events/{event_id}/revenue", model(figure_bodies.Revenue))
+
+
+def read_occupancy(event_id: Id) -> Call[figure_bodies.SectionOccupancy]:
+    return get(f"/v1/events/{event_id}/occupancy", model(figure_bodies.SectionOccupancy))
+
+
+def read_line(event_id: Id) -> Call[figure_bodies.Line]:
+    return get(f"/v1/events/{event_id}/waiting-list", model(figure_bodies.Line))
+
+
+def read_refusals(event_id: Id) -> Call[figure_bodies.Refusals]:
+    return get(f"/v1/events/{event_id}/refusals", model(figure_bodies.Refusals))
+
+
+def read_history(
+    user_id: Id, *, after: int | None = None, limit: int | None = None
+) -> Call[figure_bodies.History]:
+    path = f"/v1/users/{user_id}/history"
+    return get(path, model(figure_bodies.History), after=after, limit=limit)
+
+
+def read_ledger(*, after: int = -1, limit: int = 100) -> Call[bodies.LedgerPage]:
+    """The entries after number ``after``, which is `next_after` of the page before."""
+    return get("/v1/ledger", model(bodies.LedgerPage), after=after, limit=limit)
+
+
+def read_ledger_of_event(
+    event_id: Id, *, after: int = 0, limit: int = 100
+) -> Call[bodies.LedgerPage]:
+    """The entries after version ``after``, which is `next_after` of the page before."""
+    path = f"/v1/ledger/streams/{event_id}"
+    return get(path, model(bodies.LedgerPage), after=after, limit=limit)
+
+
+def create_key(
+    role: Literal["client", "organizer", "auditor", "admin"],
+    *,
+    name: str = "",
+    scopes: Sequence[str] | None = None,
+    user_id: Id | None = None,
+    rate: str | None = None,
+    expires_at: datetime | None = None,
+) -> Call[bodies.NewKey]:
+    """Not repeatable: sent twice it makes two keys."""
+    given = {
+        "scopes": None if scopes is None else list(scopes),
+        "user_id": None if user_id is None else str(user_id),
+        "rate": rate,
+        "expires_at": None if expires_at is None else expires_at.isoformat(),
+    }
+    body = bodies.KeyIn.model_validate(
+        {"role": role, "name": name} | {k: v for k, v in given.items() if v is not None}
+    )
+    return send("POST", "/v1/keys", model(bodies.NewKey), body, is_repeatable=False)
+
+
+def list_keys(*, limit: int = 100) -> Call[bodies.KeyPage]:
+    return get("/v1/keys", model(bodies.KeyPage), limit=limit)
+
+
+def revoke_key(key_id: Id) -> Call[bodies.Key]:
+    return send("POST", f"/v1/keys/{key_id}/revoke", model(bodies.Key), is_repeatable=True)
 
 
 def read_seats(event_id: Id) -> Call[bodies.SeatMap]:
@@ -213,6 +309,18 @@ def read_booking(booking_id: Id) -> Call[bodies.Booking]:
     return get(f"/v1/bookings/{booking_id}", model(bodies.Booking))
 
 
+def read_booking_as_of(
+    booking_id: Id,
+    *,
+    at: datetime | None = None,
+    at_version: int | None = None,
+    at_seq: int | None = None,
+) -> Call[bodies.BookingAsOf]:
+    """`read_booking` at one moment of the past."""
+    path, read = f"/v1/bookings/{booking_id}", model(bodies.BookingAsOf)
+    return get(path, read, **_moment(at, at_version, at_seq))
+
+
 def read_receipt(booking_id: Id) -> Call[bytes]:
     """A receipt that can be checked without network, as the text that it is."""
     return get(f"/v1/bookings/{booking_id}/receipt", bytes)
@@ -338,3 +446,13 @@ def _order(
 
 def _uuid(value: Id) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
+
+
+def _moment(
+    at: datetime | None, at_version: int | None, at_seq: int | None
+) -> dict[str, str | int | None]:
+    return {
+        "at": None if at is None else at.isoformat(),
+        "at_version": at_version,
+        "at_seq": at_seq,
+    }

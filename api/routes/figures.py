@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from api import bodies, figures
+from api import bodies, figure_bodies, figures
 from api.access import allowed
 from api.documents import problems
 from api.keys import Principal
@@ -33,7 +33,7 @@ Found = TypeVar("Found", bound=Figures[Any])
 
 @router.get(
     "/events/{event_id}/sales",
-    response_model=figures.Sales,
+    response_model=figure_bodies.Sales,
     responses=_UNCHANGED | problems("event-not-found", call="read_sales"),
 )
 async def read_sales(
@@ -54,7 +54,7 @@ async def read_sales(
 
 @router.get(
     "/events/{event_id}/revenue",
-    response_model=figures.Revenue,
+    response_model=figure_bodies.Revenue,
     responses=_UNCHANGED | problems("event-not-found", call="read_revenue"),
 )
 async def read_revenue(
@@ -70,7 +70,7 @@ async def read_revenue(
 
 @router.get(
     "/events/{event_id}/occupancy",
-    response_model=figures.SectionOccupancy,
+    response_model=figure_bodies.SectionOccupancy,
     responses=_UNCHANGED | problems("event-not-found", call="read_occupancy"),
 )
 async def read_occupancy(
@@ -86,7 +86,7 @@ async def read_occupancy(
 
 @router.get(
     "/events/{event_id}/waiting-list",
-    response_model=figures.Line,
+    response_model=figure_bodies.Line,
     responses=_UNCHANGED | problems("event-not-found", call="read_line"),
 )
 async def read_line(
@@ -108,7 +108,7 @@ async def read_refusals(
     event_id: UUID,
     _: Principal = Depends(allowed("read_refusals")),
     services: Services = Depends(services_of),
-) -> figures.Refusals:
+) -> figure_bodies.Refusals:
     """How often wishes for the event were refused, by reason.
 
     Counted by the processes that refuse and not in the ledger: one that is killed takes up to a
@@ -130,7 +130,7 @@ async def read_history(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Steps on a page.")] = _STEPS,
     _: Principal = Depends(allowed("read_history")),
     services: Services = Depends(services_of),
-) -> figures.History:
+) -> figure_bodies.History:
     """What happened to a user, in order: booked, held, waited for, given away, cancelled."""
     found = await services.figures.history(UserId(user_id), after, limit)
     if found is None:

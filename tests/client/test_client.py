@@ -27,13 +27,17 @@ STARTS_AT = datetime(2030, 1, 1, 20, tzinfo=UTC)
 TAGS = {
     "bookings",
     "events",
+    "figures",
     "holds",
+    "keys",
+    "ledger",
     "tickets",
     "venues and users",
     "waiting list",
     "webhooks",
 }
 NOT_A_CALL = {"watch_availability"}  # `Client.watch`
+ANOTHER_ANSWER = {"read_booking_as_of"}  # of `read_booking`
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +81,9 @@ def event(organizer: Client) -> bodies.Event:
     )
 
 
-def test_every_call_for_buyers_and_organizers_has_a_function_of_its_name(shop: Served) -> None:
+def test_every_call_for_buyers_organizers_and_auditors_has_a_function_of_its_name(
+    shop: Served,
+) -> None:
     page = httpx.get(f"{shop.url}/openapi.json", trust_env=False).json()
     documented = {
         operation["operationId"]
@@ -90,7 +96,7 @@ def test_every_call_for_buyers_and_organizers_has_a_function_of_its_name(shop: S
         for name, value in inspect.getmembers(calls, inspect.isfunction)
         if value.__module__ == calls.__name__ and not name.startswith("_")
     }
-    assert functions == documented - NOT_A_CALL
+    assert functions - ANOTHER_ANSWER == documented - NOT_A_CALL
 
 
 def test_a_way_from_hold_to_door(

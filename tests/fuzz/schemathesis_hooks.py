@@ -105,10 +105,22 @@ def _lines(body: Any) -> str:
     return json.dumps({"name": str(body)[:200].replace("\0", "") or "x", "email": "a@b"})
 
 
+def _webhook(body: dict[str, Any]) -> dict[str, Any]:
+    """The URL is one of the public internet; nothing is sent there in this test."""
+    return body | {"url": "https://example.org/", "event_id": None}
+
+
+def _replay(body: dict[str, Any]) -> dict[str, Any]:
+    """ "Either of them." """
+    return {"from_seq": body["from_seq"]} if body.get("from_seq") is not None else {"seq": 0}
+
+
 _CORRECTIONS: dict[str, Callable[[Any], Any]] = {
     "book_seats": _order,
     "hold_seats": _order,
     "book_cart": _cart,
     "schedule_event": _event,
     "import_users": _lines,
+    "register_webhook": _webhook,
+    "replay_webhook": _replay,
 }
