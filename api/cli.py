@@ -505,6 +505,9 @@ def flash_sale(
 @click.option(
     "--soak-seconds", default=600.0, show_default=True, help="How long the workload soak takes."
 )
+@click.option(
+    "--draw", is_flag=True, help="Measure nothing: write the newest results into README and docs."
+)
 def bench(
     rounds: int,
     seconds: float,
@@ -512,11 +515,17 @@ def bench(
     contenders: tuple[str, ...],
     entries: int,
     soak_seconds: float,
+    draw: bool,
 ) -> None:
     """Measure against the usual design and the ceilings, side by side."""
-    from loadtest.bench import BY_DEFAULT, CONTENDERS, Extent, as_text, run_bench
+    from loadtest.bench import BY_DEFAULT, CONTENDERS, RESULTS, Extent, as_text, run_bench
+    from loadtest.published import ROOT, publish
     from loadtest.serving import ServerFailed
 
+    if draw:
+        for path in publish(ROOT, RESULTS):
+            click.echo(path.relative_to(ROOT))
+        return
     try:
         result = run_bench(
             Extent(rounds, seconds, entries, soak_seconds),
