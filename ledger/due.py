@@ -37,7 +37,7 @@ def next_offer(state: State, now: Instant, new_id: Callable[[], UUID]) -> SeatsH
     terms = state.terms
     if terms is None or state.available <= 0 or not state.in_line or not on_sale(terms, now):
         return None
-    for waiting in state.waiting:
+    for waiting in state.front:
         choice = choose(
             state,
             terms,

@@ -53,6 +53,8 @@ class State:
     holds: dict[HoldId, Hold] = field(default_factory=dict)
     line: dict[WaitingId, Waiting] = field(default_factory=dict)
     in_line: int = 0
+    line_known_to: int | None = None
+    """The version up to which `line` has everybody who waits, if it does not have them all."""
 
     @property
     def available(self) -> int:
@@ -64,6 +66,12 @@ class State:
         """Who waits, first in line first."""
         waiting = [each for each in self.line.values() if each.status is WaitingStatus.WAITING]
         return sorted(waiting, key=lambda each: each.entry.version)
+
+    @property
+    def front(self) -> list[Waiting]:
+        """Who waits, first in line first, as far as nobody who is not known stands between."""
+        last = self.line_known_to
+        return [each for each in self.waiting if last is None or each.entry.version <= last]
 
     def waits_already(self, user_id: UserId, category: str | None) -> Waiting | None:
         """A user's place in line for a category."""

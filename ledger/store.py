@@ -29,7 +29,7 @@ from ledger.database import Connection
 from ledger.due import CANCELLED_AT_A_TIME
 from ledger.entries import Recorded
 from ledger.pipeline import Answer, Pipeline, Statement
-from ledger.records import EventStatus
+from ledger.records import EventStatus, Waiting
 from ledger.rows import Row
 from ledger.seating import Layout
 from ledger.values import BookingId, EventId, HoldId, Instant, UserId, WaitingId
@@ -246,8 +246,7 @@ async def _load_more(connection: Connection, loaded: Loaded, needs: Needs) -> No
             streams[stream_id].state.claims[seat] = claimed_by
         for stream_id, category, taken in allotments.rows:
             streams[stream_id].state.taken_by_category[category] = taken
-        for waiting in map(rows.waiting_from_row, line.rows):
-            streams[waiting.stream_id].state.line[waiting.waiting_id] = waiting
+        _put_line(streams, line.rows)
         for live_bookings, live_holds in live:
             for booking in map(rows.booking_from_row, live_bookings.rows):
                 streams[booking.stream_id].state.bookings[booking.booking_id] = booking
@@ -272,6 +271,17 @@ async def _count_tickets(connection: Connection, loaded: Loaded, needs: Needs) -
         for stream_id, user_id, quantity in counted.rows:
             tickets = limited[stream_id].state.tickets_by_user
             tickets[user_id] = tickets.get(user_id, 0) + quantity
+
+
+def _put_line(streams: dict[EventId, Stream], line: Iterable[Row]) -> None:
+    by_stream: dict[EventId, list[Waiting]] = {}
+    for waiting in map(rows.waiting_from_row, line):
+        by_stream.setdefault(waiting.stream_id, []).append(waiting)
+    for stream_id, front in by_stream.items():
+        state = streams[stream_id].state
+        state.line |= {waiting.waiting_id: waiting for waiting in front}
+        if len(front) < state.in_line:
+            state.line_known_to = front[-1].entry.version
 
 
 def _put_layouts(streams: dict[EventId, Stream], seat_rows: Iterable[Row]) -> None:
