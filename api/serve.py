@@ -13,6 +13,7 @@ import uvicorn
 from api import logs
 from api.browser_headers import OF_EVERY_ANSWER, OVER_TLS
 from api.protocol import HttpProtocol
+from api.servers import told
 from api.settings import Settings
 
 _BACKLOG: Final = 4096
@@ -23,11 +24,6 @@ _GC_THRESHOLD: Final = 50_000
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return."""
-    # The application, in a worker of its own or not, reads its settings from the environment.
-    for name in ("database_url", "redis_url"):
-        value = getattr(settings, name)
-        if value is not None:
-            os.environ[f"FLASHTICKET_{name.upper()}"] = value
     # uvicorn raises the signal again once it is done; the exit is clean all the same.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
@@ -47,7 +43,9 @@ def app() -> object:
     gc.disable()
     from api.app import create_app
 
-    settings = Settings()
+    # Read anew, as this may be another process. What was not in the environment is not put there:
+    # it holds passwords.
+    settings = told(Settings())
     logs.configure(settings.log_level)
     application = create_app(settings, on_shutdown=_leave_in_time)
     # A batch makes thousands of objects that live until its commit, and none of them in cycles:

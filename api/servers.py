@@ -41,6 +41,21 @@ def reachable(settings: Settings, *, may_create: bool = False) -> Iterator[Setti
         )
 
 
+def told(settings: Settings) -> Settings:
+    """``settings`` with the URLs that a `flashticket up` on the same data told of, if they name
+    none; raises `OutOfReach` if nobody told of any.
+    """
+    if settings.database_url is not None:
+        return settings
+    try:
+        urls = json.loads(_path(settings).read_text())
+        return settings.model_copy(
+            update={"database_url": urls["database"], "redis_url": urls["redis"]}
+        )
+    except (OSError, ValueError) as error:
+        raise OutOfReach("No database: set FLASHTICKET_DATABASE_URL.") from error
+
+
 @contextmanager
 def embedded(settings: Settings) -> Iterator[Settings]:
     """``settings`` with the URLs of embedded servers that run while the block does."""
@@ -83,15 +98,12 @@ def _told(settings: Settings) -> Iterator[None]:
 
 def _running(settings: Settings) -> Settings | None:
     try:
-        urls = json.loads(_path(settings).read_text())
-        address = urlsplit(urls["database"])
+        found = told(settings)
+        address = urlsplit(found.database_url or "")
         with socket.create_connection((address.hostname or "", address.port or 0), timeout=1):
-            pass
-    except (OSError, ValueError):
+            return found
+    except (OutOfReach, OSError):
         return None
-    return settings.model_copy(
-        update={"database_url": urls["database"], "redis_url": urls["redis"]}
-    )
 
 
 def _path(settings: Settings) -> Path:

@@ -14,6 +14,36 @@ from projections.witnesses import parse_witnesses
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 _POSTGRESQL: Final = "^postgres(ql)?://"
+_UNREADABLE: Final = (
+    "can't be read; in a name or password write @ as %40, / as %2F, : as %3A, # as %23, % as %25"
+)
+
+
+def _postgresql(url: str) -> str:
+    # Imported here, so that a command without a database starts fast.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    # What can't be read would be quoted, password included, by whoever tries it later.
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise ValueError(_UNREADABLE) from None
+    ports = str(parts.get("port") or "").split(",")
+    if "@" in str(parts.get("host") or "") or not all(port.isdigit() or not port for port in ports):
+        raise ValueError(_UNREADABLE)
+    return url
+
+
+def _redis(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_readable = parts.scheme == "unix" or (parts.netloc.count("@") < 2 and parts.port != 0)
+    except ValueError:
+        is_readable = False
+    if not is_readable:
+        raise ValueError(_UNREADABLE)
+    return url
 
 
 def _rate(text: str) -> str:
@@ -49,18 +79,18 @@ class Settings(BaseSettings):
     # An error must not repeat a URL, which holds a password.
     model_config = SettingsConfigDict(env_prefix="FLASHTICKET_", hide_input_in_errors=True)
 
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         default=None,
         pattern=_POSTGRESQL,
         description="PostgreSQL, as a URL. Without it, and without the Redis URL, `up` and "
         "`flash-sale` start embedded servers; every other command then looks for theirs.",
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
         default=None,
         pattern="^(rediss?|unix)://",
         description="Redis or Valkey, as a URL. Without it nothing is cached.",
     )
-    migrate_url: str | None = Field(
+    migrate_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         default=None,
         pattern=_POSTGRESQL,
         description="PostgreSQL as the owner of the tables, for `migrate` and `rebuild`; "
