@@ -157,9 +157,35 @@ def is_outage(error: psycopg.Error) -> bool:
     }
 
 
+class GaveUpWaiting(psycopg.OperationalError):
+    """A commit was told to wait no longer for a synchronous standby, which may not have it."""
+
+
+@contextmanager
+def waited_for_standbys(connection: Connection) -> Iterator[None]:
+    """Raise `GaveUpWaiting` where a commit in the block did not wait for its synchronous standbys.
+
+    A session that is cancelled while it waits commits here, says so in a warning, and reports
+    success. Nobody may be told of such a commit: it is lost if this server is.
+    """
+    severities: list[str | None] = []
+
+    def note(notice: psycopg.errors.Diagnostic) -> None:
+        severities.append(notice.severity_nonlocalized)  # now: it is gone when this returns
+
+    connection.add_notice_handler(note)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(note)
+    if "WARNING" in severities:
+        raise GaveUpWaiting("a commit did not wait for its synchronous standbys")
+
+
 async def require_durable(connection: Connection) -> None:
     """Raise `NotDurable` unless a commit here survives a crash (L5)."""
     cursor = await connection.execute(FIND_UNDURABLE_SETTINGS)
     settings = [name for (name,) in await cursor.fetchall()]
     if settings:
-        raise NotDurable(f"PostgreSQL has {', '.join(settings)} off: a crash would lose bookings")
+        names = ", ".join(settings)
+        raise NotDurable(f"PostgreSQL has not set {names} to on: a crash would lose bookings")

@@ -9,9 +9,9 @@ import psycopg
 from uuid_utils.compat import uuid7
 
 from ledger import store
-from ledger.batch import Outcome, decide_batch
+from ledger.batch import Done, Outcome, decide_batch
 from ledger.commands import Submission
-from ledger.database import Connection, is_outage, translate_errors
+from ledger.database import Connection, is_outage, translate_errors, waited_for_standbys
 from ledger.entries import Recorded
 
 
@@ -77,12 +77,16 @@ async def handle(
         ]
         if decided.appended:
             try:
-                await store.append_and_commit(connection, decided)
+                with waited_for_standbys(connection):
+                    await store.append_and_commit(connection, decided)
             except psycopg.Error as error:
                 if is_outage(error):
                     raise CommitUnknown(decided.appended[0], outcomes) from error
                 raise
         else:
-            await store.commit(connection)
+            # What held already is told of as done, like what is written here.
+            is_told = any(isinstance(outcome, Done) for outcome in decided.outcomes)
+            with waited_for_standbys(connection):
+                await store.commit(connection, await_standbys=is_told)
     measure(size=len(ours), lock_wait=locked - started, lock_hold=perf_counter() - locked)
     return outcomes

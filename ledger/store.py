@@ -25,7 +25,7 @@ from ledger.commands import (
     TidyEvent,
     TransferBooking,
 )
-from ledger.database import Connection
+from ledger.database import Connection, waited_for_standbys
 from ledger.due import CANCELLED_AT_A_TIME
 from ledger.entries import Recorded
 from ledger.pipeline import Answer, Pipeline, Statement
@@ -91,6 +91,7 @@ _UPSERT_ALLOTMENTS: Final = Statement.over("upsert_allotments", "uuid text text 
 _DELETE_CLAIMS: Final = Statement.over("delete_claims", "uuid text")
 _INSERT_CLAIMS: Final = Statement.over("insert_claims", "uuid text uuid")
 _FIND_ENTRY: Final = Statement.of("find_entry", "uuid int8")
+_AWAIT_STANDBYS: Final = Statement.of("await_standbys")
 _FIND_DUE_STREAMS: Final = Statement.of("find_due_streams", "int8")
 
 
@@ -321,9 +322,14 @@ async def append_and_commit(connection: Connection, decided: Decided) -> None:
     await pipeline.run()
 
 
-async def commit(connection: Connection) -> None:
-    """Commit a transaction in which there was nothing to write."""
+async def commit(connection: Connection, *, await_standbys: bool) -> None:
+    """Commit a transaction in which there was nothing to write.
+
+    With ``await_standbys`` what was read is where the synchronous standbys are when this returns.
+    """
     pipeline = Pipeline(connection)
+    if await_standbys:
+        pipeline.send(_AWAIT_STANDBYS)
     pipeline.send(_COMMIT)
     await pipeline.run()
 
@@ -334,7 +340,7 @@ async def was_committed(
     """Whether the transaction that appended ``recorded`` took place, once that can be told.
 
     Waits while the lost transaction still runs on the server: it holds the stream row, or the
-    place of a stream's first entry.
+    place of a stream's first entry. And waits for synchronous standbys, as it may not have done.
     """
     async with connection.transaction(force_rollback=True):
         pipeline = Pipeline(connection)
@@ -352,7 +358,13 @@ async def was_committed(
         pipeline = Pipeline(connection)
         found = pipeline.send(_FIND_ENTRY, recorded.stream_id, recorded.version)
         await pipeline.run()
-    return [row[0] for row in found.rows] == [recorded.hash]
+    if [row[0] for row in found.rows] != [recorded.hash]:
+        return False
+    with waited_for_standbys(connection):
+        pipeline = Pipeline(connection)
+        pipeline.send(_AWAIT_STANDBYS)
+        await pipeline.run()
+    return True
 
 
 async def find_due_streams(connection: Connection, limit: int) -> list[EventId]:

@@ -107,31 +107,21 @@ class EmbeddedPostgres(EmbeddedServer):
             os.chown(self.data_dir, -1, account.gid)
             self.data_dir.chmod(0o710)
             account.own(self._password_path)
-        self._initdb(account)
+        self._make_cluster(account)
 
-    def _initdb(self, account: Account | None) -> None:
+    def _make_cluster(self, account: Account | None) -> None:
         """Make the database cluster, whole or not at all, and on disk before its first commit."""
         for abandoned in self.data_dir.glob("initdb-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.data_dir))
         if account is not None:
             account.own(unfinished)
+        program, *arguments = self._making(_as_seen_by(account, unfinished))
         try:
             subprocess.run(  # noqa: S603 - our own command, no shell
-                [
-                    self._program("initdb", account),
-                    f"--pgdata={_as_seen_by(account, unfinished)}",
-                    f"--username={SUPERUSER}",
-                    "--auth=scram-sha-256",
-                    f"--pwfile=../{self._password_path.name}",
-                    "--encoding=UTF8",
-                    # The same order of text on every machine, whatever locales it has.
-                    "--locale=C",
-                    "--locale-provider=builtin",
-                    "--builtin-locale=C.UTF-8",
-                ],
+                [self._program(program, account), *arguments],
                 cwd=unfinished,
-                env=environment(),
+                env=environment() | self._making_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -142,7 +132,7 @@ class EmbeddedPostgres(EmbeddedServer):
             )
         except subprocess.SubprocessError as error:
             raise EmbeddedServerError(
-                f"initdb failed: {error}\n{getattr(error, 'stdout', '')}"
+                f"{program} failed: {error}\n{getattr(error, 'stdout', '')}"
             ) from error
         unfinished.rename(self._cluster)
         # Without this a power cut could bring the old name back, and the next start would take what
@@ -152,6 +142,25 @@ class EmbeddedPostgres(EmbeddedServer):
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def _making(self, directory: Path) -> Sequence[str]:
+        """The program that makes a cluster in ``directory``, and its arguments."""
+        return (
+            "initdb",
+            f"--pgdata={directory}",
+            f"--username={SUPERUSER}",
+            "--auth=scram-sha-256",
+            f"--pwfile=../{self._password_path.name}",
+            "--encoding=UTF8",
+            # The same order of text on every machine, whatever locales it has.
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+        )
+
+    def _making_environment(self) -> dict[str, str]:
+        """What that program needs to be told and nobody else may read."""
+        return {}
 
     def _command(self) -> Sequence[str]:
         account = self._account
