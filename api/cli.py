@@ -16,6 +16,7 @@ from api.settings import Settings
 from ledger.values import CAPACITY_MAX
 
 if TYPE_CHECKING:
+    from api.client import Client
     from projections.log_keys import LogKeys
 
 EXIT_FAILED: Final = 1
@@ -111,6 +112,82 @@ def _kept_keys(settings: Settings, make: Callable[..., Any]) -> dict[str, str]:
     path.touch(mode=0o600)
     path.write_text(json.dumps(keys))
     return keys
+
+
+@contextmanager
+def _client(url: str | None, key_file: Path | None) -> Iterator["Client"]:
+    """A client of the API, as the demo's admin where nobody else is named; ends on failure."""
+    from api.client import ApiProblem, Client, NoAnswer, NotOurs
+
+    settings = _settings()
+    demo_keys = settings.data_dir / "demo-keys.json"
+    key = None
+    if key_file is not None:
+        key = key_file.read_text().strip()
+    elif demo_keys.exists():
+        key = json.loads(demo_keys.read_text())["admin"]
+    try:
+        with Client(url or f"http://{settings.host}:{settings.port}", key) as client:
+            yield client
+    except ApiProblem as problem:
+        _end(EXIT_FAILED, problem.document.model_dump_json())
+    except NotOurs as error:
+        _end(EXIT_FAILED, str(error))
+    except NoAnswer as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+
+
+_URL: Final = click.option(
+    "--url", help="Where the API is; FLASHTICKET_HOST and _PORT if not given."
+)
+_KEY_FILE: Final = click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File with the API key; the demo's admin key if not given.",
+)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.argument("arguments", nargs=-1, metavar="[ARG=VALUE]...")
+@_URL
+@_KEY_FILE
+def call(
+    name: str | None, arguments: tuple[str, ...], url: str | None, key_file: Path | None
+) -> None:
+    """Make one call of the API and print its answer; without a NAME, list the calls.
+
+    Sent again while that is safe and may help, as the Python client does it.
+    """
+    from pydantic import BaseModel
+
+    from api.client.from_text import FUNCTIONS, NoSuchCall, call_of, usage_of
+
+    if name is None:
+        for each in FUNCTIONS:
+            click.echo(usage_of(each))
+        return
+    try:
+        made = call_of(name, arguments)
+    except NoSuchCall as error:
+        _end(EXIT_WRONG_USE, str(error))
+    with _client(url, key_file) as client:
+        answer = client.send(made)
+    if isinstance(answer, BaseModel):
+        click.echo(answer.model_dump_json(indent=2))
+    else:
+        sys.stdout.buffer.write(answer)
+
+
+@main.command()
+@click.argument("event_id", type=click.UUID)
+@_URL
+@_KEY_FILE
+def watch(event_id: UUID, url: str | None, key_file: Path | None) -> None:
+    """Print how many places an event has left, now and whenever that changes, until Ctrl-C."""
+    with _client(url, key_file) as client:
+        for counts in client.watch(event_id):
+            click.echo(counts.model_dump_json())
 
 
 @main.command()
