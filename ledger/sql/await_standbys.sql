@@ -1,5 +1,5 @@
 -- Write a record that says nothing: its commit waits until the synchronous standbys, where there are
--- any, have all that is visible here.
+--    any, have all that is visible here.
 -- locks: nothing
 -- index: none
 -- rows: one with synchronous standbys, none without, and then nothing is written

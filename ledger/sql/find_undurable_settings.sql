@@ -1,5 +1,5 @@
 -- The settings with which a crash, or the loss of a primary that has synchronous standbys, could
--- lose an acknowledged commit.
+--    lose an acknowledged commit.
 -- locks: nothing
 -- index: none
 -- rows: one per setting that is off; none on a durable server
