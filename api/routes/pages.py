@@ -19,11 +19,20 @@ _MEDIA_TYPES: Final = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
 }
 _HEADERS: Final = {
     # blob: for QR codes, which need the key and so cannot be fetched by an <img>.
     **of_page("img-src 'self' blob:"),
     "Cache-Control": "no-cache",  # kept, and asked for again with the ETag
+}
+
+
+_HEADERS_OF: Final = {
+    # The door reads tickets with the camera.
+    "organizer.html": {"Permissions-Policy": "camera=(self), geolocation=(), microphone=()"},
+    # A worker has a policy of its own: WebAssembly runs in this one and in no page.
+    "decoder.js": of_page("script-src 'self' 'wasm-unsafe-eval'"),
 }
 
 
@@ -36,11 +45,12 @@ class _File:
 
 def _read() -> dict[str, _File]:
     files = {}
-    for path in _FOLDER.iterdir():
+    for path in _FOLDER.rglob("*"):
         if path.suffix in _MEDIA_TYPES:
             body = path.read_bytes()
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-            files[path.name] = _File(body, _MEDIA_TYPES[path.suffix], etag)
+            name = path.relative_to(_FOLDER).as_posix()
+            files[name] = _File(body, _MEDIA_TYPES[path.suffix], etag)
     return files
 
 
@@ -62,7 +72,7 @@ async def show_auditor(request: Request) -> Response:
     return _answer(request, "auditor.html")
 
 
-@router.get("/web/{name}")
+@router.get("/web/{name:path}")
 async def show_file(request: Request, name: str) -> Response:
     return _answer(request, name)
 
@@ -71,7 +81,7 @@ def _answer(request: Request, name: str) -> Response:
     file = _FILES.get(name)
     if file is None:
         raise Problem("not-found", "There is no such file.")
-    headers = {**_HEADERS, "ETag": file.etag}
+    headers = {**_HEADERS, **_HEADERS_OF.get(name, {}), "ETag": file.etag}
     if file.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(file.body, headers=headers, media_type=file.media_type)

@@ -2,6 +2,7 @@
 
 import { every, get, patch, post, postOnce, session } from "./api.js";
 import { liveCount } from "./counts.js";
+import { showDoor } from "./door.js";
 import { confirmed, doing, field, h, notice, put, s } from "./dom.js";
 import { start } from "./shell.js";
 import { showWebhook, showWebhooks } from "./webhooks.js";
@@ -271,49 +272,6 @@ function bookingCard(booking, again) {
        ["Amount", money(booking.amount_cents)], ["Booked", shortTime(booking.booked_at)], ["Entry", `${booking.entry.version} of its stream`]]
         .flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
     place, booking.status === "booked" ? h("div", { class: "buttons" }, cancel) : null);
-}
-
-async function showDoor(into) {
-  requireKey();
-  const code = h("input", { required: true, spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
-  const button = h("button", {}, "Let in");
-  const log = h("ol", { class: "door", "aria-live": "polite" });
-  const done = h("p", { class: "soft" });
-  let inside = 0;
-  async function check(event) {
-    event.preventDefault();
-    const given = code.value.trim();
-    event.target.reset();
-    code.focus(); // the next code, typed or from a scanner that types, can come at once
-    const line = h("li", { class: "notice" }, "One moment …");
-    log.prepend(line);
-    try {
-      const ticket = await postOnce("/v1/check-ins", { code: given });
-      inside += 1;
-      const annul = h("button", { class: "quiet small" }, "Undo");
-      const place = h("span", {});
-      annul.addEventListener("click", doing(annul, place, async () => {
-        await postOnce("/v1/check-ins/annul", { code: given });
-        inside -= 1;
-        line.className = "notice";
-        put(line, `Taken back: ${ticket.seat ? `seat ${ticket.seat}` : `ticket ${ticket.ticket}`}.`);
-        showCount();
-      }));
-      line.className = "notice good";
-      put(line, h("strong", {}, "Come in. "), ticket.seat ? `Seat ${ticket.seat}. ` : `Ticket ${ticket.ticket}. `, annul, place);
-    } catch (error) {
-      line.className = "notice bad";
-      put(line, h("strong", {}, "Stop. "), error.message);
-    }
-    showCount();
-  }
-  function showCount() { done.textContent = `${many(inside, "ticket", "tickets")} let in from this page.`; }
-  put(into, h("h1", {}, "Door"),
-    h("form", { class: "card", onsubmit: check },
-      field("Ticket code", code, "Type it in or use a scanner that types. It begins with FT1."), button, done),
-    log);
-  showCount();
-  code.focus();
 }
 
 function requireKey() {

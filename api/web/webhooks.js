@@ -46,7 +46,7 @@ function stateTag(webhook) {
 
 function newWebhook(events) {
   const place = h("div", {});
-  const url = h("input", { type: "url", required: true, maxlength: 2000, placeholder: "https://example.org/flashticket", spellcheck: "false" });
+  const url = h("input", { type: "url", required: true, maxlength: 2000, spellcheck: "false" });
   const event = h("select", {}, h("option", { value: "" }, "All events"),
     events.map((each) => h("option", { value: each.event_id }, each.name)));
   const types = h("select", { multiple: true, size: 6 },

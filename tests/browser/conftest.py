@@ -44,16 +44,16 @@ def api(shop: "Served", module_database: str) -> Iterator["Api"]:
 
 
 @pytest.fixture(scope="module")
-def windows() -> Iterator[Callable[[], "Window"]]:
-    """Opens windows with nothing in common: each is a browser of its own."""
+def windows() -> Iterator[Callable[..., "Window"]]:
+    """Opens windows with nothing in common: each is a browser of its own, with flags of its own."""
     from window import open_window
 
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(open_window(CHROMIUM, DRIVER))
+        yield lambda *flags: stack.enter_context(open_window(CHROMIUM, DRIVER, *flags))
 
 
 @pytest.fixture(scope="module")
-def shared_window(windows: Callable[[], "Window"]) -> "Window":
+def shared_window(windows: Callable[..., "Window"]) -> "Window":
     return windows()
 
 
@@ -65,7 +65,7 @@ def window(shared_window: "Window", shop: "Served") -> "Window":
 
 
 @pytest.fixture(scope="module")
-def shared_other(windows: Callable[[], "Window"]) -> "Window":
+def shared_other(windows: Callable[..., "Window"]) -> "Window":
     return windows()
 
 

@@ -154,12 +154,12 @@ class Window:
 
 
 @contextmanager
-def open_window(chromium: str, driver: str) -> Iterator[Window]:
+def open_window(chromium: str, driver: str, *flags: str) -> Iterator[Window]:
     """A window of a browser with an empty profile, closed when the block ends."""
     with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
-        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*_FLAGS, *flags, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
         try:

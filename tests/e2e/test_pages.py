@@ -1,5 +1,7 @@
 """How the pages are served."""
 
+import hashlib
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +13,11 @@ from served import PLAIN, Served
 
 WEB: Final = Path(__file__).parents[2] / "api" / "web"
 PAGES: Final = ["/", "/organizer", "/auditor"]
+SERVED: Final = {".css", ".html", ".js", ".mjs", ".svg", ".wasm"}
+FILES: Final = sorted(
+    path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.suffix in SERVED
+)
+VENDORED: Final = WEB / "vendor"
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def test_a_page_loads_only_what_is_served_here_under_a_strict_policy(
         assert visitor.get(link).status_code == 200
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in WEB.iterdir()))
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_is_kept_by_browsers_until_it_changes(visitor: httpx.Client, name: str) -> None:
     first = visitor.get(f"/web/{name}")
     assert first.status_code == 200
@@ -72,7 +79,31 @@ def test_nothing_else_is_served(visitor: httpx.Client, name: str) -> None:
 
 
 def test_no_file_names_another_server() -> None:
-    for path in WEB.iterdir():
+    """But for what is vendored, which is told where its parts are and may ask nobody else."""
+    for name in FILES:
+        path = WEB / name
+        if name.startswith("vendor/"):
+            continue
         text = path.read_text().replace("http://www.w3.org/", "")
         assert "http://" not in text, path
         assert "https://" not in text, path
+
+
+def test_only_the_page_with_a_door_may_ask_for_the_camera(visitor: httpx.Client) -> None:
+    policies = {path: visitor.get(path).headers["permissions-policy"] for path in PAGES}
+    assert "camera=(self)" in policies["/organizer"]
+    assert all("camera=()" in policies[path] for path in ("/", "/auditor"))
+
+
+@pytest.mark.parametrize("package", sorted(path.name for path in VENDORED.iterdir()))
+def test_what_is_vendored_has_its_licence_and_is_what_its_readme_says(package: str) -> None:
+    folder = VENDORED / package
+    assert (folder / "LICENSE").stat().st_size > 500
+    readme = (folder / "README.md").read_text()
+    listed = dict(re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", readme, re.MULTILINE))
+    found = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.suffix in SERVED
+    }
+    assert listed == found
