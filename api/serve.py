@@ -19,6 +19,10 @@ from api.settings import Settings
 _BACKLOG: Final = 4096
 _GRACE_SECONDS: Final = 7  # with the next, SIGTERM to exit within 10 s
 _CLOSE_SECONDS_MAX: Final = 2.0
+_SILENT_SECONDS_MAX: Final = 30
+"""Then a worker is replaced. uvicorn's 5 s are less than a start takes on a machine that is very
+busy, so none would ever be ready there.
+"""
 _GC_THRESHOLD: Final = 50_000
 
 
@@ -83,6 +87,7 @@ def _run(settings: Settings) -> None:
         ssl_certfile=settings.tls_certificate_file,
         ssl_keyfile=settings.tls_key_file,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_worker_healthcheck=_SILENT_SECONDS_MAX,
     )
 
 

@@ -117,10 +117,10 @@ async def read_booking(
     principal: Principal = Depends(allowed("read_booking")),
     services: Services = Depends(services_of),
 ) -> Response:
-    """A booking as it stands, or stood; a client's key sees those that it booked."""
+    """A booking as it stands, or stood; a client's key sees its own."""
     booking = await visible_booking(services, principal, BookingId(booking_id))
     if moment is not None:
-        return json_response(await past_booking_fields(services, booking, moment))
+        return json_response(await past_booking_fields(services, principal, booking, moment))
     return booking_response(booking)
 
 
@@ -212,7 +212,7 @@ async def list_bookings_of_user(
     principal: Principal = Depends(allowed("list_bookings_of_user")),
     services: Services = Depends(services_of),
 ) -> Response:
-    """A user's bookings in the order they were made; a client's key sees those that it booked."""
+    """A user's bookings in the order they were made; a client's key sees its own."""
     after = position(cursor)
     if principal.user_id not in (None, user_id):
         raise Problem("user-not-found", f"There is no user {user_id}.")

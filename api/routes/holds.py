@@ -78,7 +78,7 @@ async def read_hold(
     principal: Principal = Depends(allowed("read_hold")),
     services: Services = Depends(services_of),
 ) -> bodies.Hold:
-    """A hold as it was last recorded; a client's key sees those that it made or waited for."""
+    """A hold as it was last recorded; a client's key sees its own."""
     return hold_body(await _visible_hold(services, principal, HoldId(hold_id)))
 
 

@@ -66,14 +66,18 @@ async def list_bookings_of_event(
 
 
 async def past_booking_fields(
-    services: Services, booking: Booking, moment: Moment
+    services: Services, principal: Principal, booking: Booking, moment: Moment
 ) -> dict[str, Any]:
-    """A booking as it stood, as `bodies.BookingAsOf` describes it; raises the `Problem`."""
+    """A booking as it stood, as `bodies.BookingAsOf` describes it; raises the `Problem`, also where
+    it was somebody else's then.
+    """
     as_of = await moment_of_event(services, booking.stream_id, moment)
     stood = await services.past.bookings(as_of, [booking.booking_id])
     if not stood:
         detail = f"Booking {booking.booking_id} was made later, by version {booking.entry.version}."
         raise Problem("booking-not-found", detail)
+    if not principal.may_see(stood[0].booked_by, stood[0].user_id):
+        raise Problem("booking-not-found", f"There is no booking {booking.booking_id}.")
     return booking_fields(stood[0]) | _as_of_fields(as_of)
 
 

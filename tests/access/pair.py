@@ -33,6 +33,11 @@ class Pair:
         """A client with a new key; the caller closes it."""
         return self.api.with_key(self.key(role, **terms)["key"])
 
+    def counts(self, event_id: str) -> dict[str, int]:
+        """An event's counts as they are now: availability may be a moment old."""
+        counts: dict[str, int] = self.api.nobody.get(f"/v1/events/{event_id}").json()
+        return counts
+
     def volley(self, key: str, count: int, path: str = "/v1/tickets/key") -> list[Reply]:
         """Answers to ``count`` requests at once, from either worker as chance has it."""
         return volley(
@@ -48,4 +53,5 @@ class Pair:
                 statuses.setdefault(worker, set()).add(reply.status)
             if len(statuses) == 2:
                 return statuses
-        raise AssertionError("one worker has answered five hundred times, the other never")
+        log = self.served.log_path.read_text()
+        raise AssertionError(f"one worker has answered 500 times, the other never: {log}")

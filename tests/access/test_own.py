@@ -93,7 +93,7 @@ def test_a_key_sees_all_that_it_made_and_another_sees_and_changes_nothing_of_it(
     for path in own.reads:
         assert shop.get(path).status_code == 200, path
     assert len(shop.get(f"/v1/users/{user_id}/bookings").json()["items"]) == 1
-    counts = pair.api.availability(own.event_id)
+    counts = pair.counts(own.event_id)
     assert (counts["booked"], counts["held"]) == (1, 1), "nothing was changed"
 
 
@@ -139,7 +139,7 @@ def test_a_key_with_a_user_orders_for_nobody_else(pair: Pair) -> None:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
         own = buyer.post("/v1/bookings", json={**order, "user_id": user_id})
         assert own.status_code == 201
-    assert pair.api.availability(event_id)["booked"] == 1
+    assert pair.counts(event_id)["booked"] == 1
 
 
 def test_what_a_user_gave_away_its_key_no_longer_sees_and_the_new_owners_does(pair: Pair) -> None:
@@ -149,6 +149,8 @@ def test_what_a_user_gave_away_its_key_no_longer_sees_and_the_new_owners_does(pa
         path = f"/v1/bookings/{booking_id}"
         assert buyer.get(path).status_code == 404
         assert seller.post(f"{path}/transfer", json={"to_user_id": other_id}).status_code == 200
+        assert buyer.get(path, params={"at_version": 2}).status_code == 404, "it was another's then"
+        assert buyer.get(path).json()["user_id"] == other_id
         for read in (path, f"{path}/receipt", f"{path}/tickets", f"{path}/tickets/1.png"):
             assert seller.get(read).status_code == 404, read
             assert buyer.get(read).status_code == 200, read

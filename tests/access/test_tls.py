@@ -13,12 +13,13 @@ from redis.exceptions import RedisError
 from served import HOST, Api, Served, served
 
 
-def test_all_works_with_tls_to_clients_and_to_both_servers(secured_api: Api) -> None:
+def test_all_works_with_tls_to_clients_and_to_both_servers(
+    secured: Served, secured_api: Api
+) -> None:
     event_id, user_id = secured_api.add_event(5), secured_api.add_user()
     assert secured_api.book(event_id, user_id).status_code == 201
-    assert secured_api.availability(event_id)["booked"] == 1
-    ready = secured_api.nobody.get("/readyz").json()
-    assert ready == {"status": "ready", "database": "up", "redis": "up"}
+    assert secured_api.nobody.get(f"/v1/events/{event_id}").json()["booked"] == 1
+    secured.await_path("/readyz", containing='"redis":"up"')
     with secured_api.nobody.stream("GET", f"/v1/events/{event_id}/live") as feed:
         assert next(line for line in feed.iter_lines() if line.startswith("data: "))
 

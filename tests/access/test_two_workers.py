@@ -4,9 +4,12 @@ import time
 from collections import Counter
 from uuid import uuid4
 
+import httpx
+import pytest
 from pair import USER_RATE, WINDOW_SECONDS, Pair
-from served import Reply, request, volley
+from served import PLAIN, Reply, request, volley
 
+from api.client import ApiProblem, Client, calls
 from api.keys import REVOKED_SECONDS_MAX
 
 RATE = 96
@@ -55,6 +58,18 @@ def test_a_refusal_says_what_the_rate_is_and_when_to_come_back(pair: Pair) -> No
     assert answer.headers["ratelimit"] == f'"key";r=0;t={wait}'
 
 
+def test_the_client_waits_for_a_window_of_a_second_and_not_for_one_of_an_hour(pair: Pair) -> None:
+    for rate, is_waited_for in (("1/s", True), ("1/h", False)):
+        http = httpx.Client(trust_env=False, verify=PLAIN)
+        with Client(pair.served.url, pair.key(rate=rate)["key"], http=http) as client:
+            client.send(calls.read_ticket_key())
+            if is_waited_for:
+                client.send(calls.read_ticket_key())
+            else:
+                with pytest.raises(ApiProblem, match="rate-limited"):
+                    client.send(calls.read_ticket_key())
+
+
 def test_bookings_too_are_refused_and_nothing_is_booked(pair: Pair) -> None:
     event_id, user_id = pair.api.add_event(10), pair.api.add_user()
     with pair.client(rate="1/h") as client:
@@ -63,7 +78,7 @@ def test_bookings_too_are_refused_and_nothing_is_booked(pair: Pair) -> None:
             for _ in range(3)
         ]
     assert [answer.status_code for answer in asked] == [201, 429, 429]
-    assert pair.api.availability(event_id)["booked"] == 1
+    assert pair.counts(event_id)["booked"] == 1
 
 
 def test_a_key_without_a_rate_and_other_keys_are_not_counted(pair: Pair) -> None:
@@ -92,7 +107,7 @@ def test_a_user_gets_the_rate_of_users_over_all_keys_and_both_workers(pair: Pair
     refusal = next(reply for reply in replies if reply.status == 429)
     assert refusal.headers["ratelimit-policy"] == f'"user";q={USER_RATE};w={WINDOW_SECONDS}'
     assert statuses(volley(pair.served.port, orders(second, 10))) == {201: 10}
-    counts = pair.api.availability(event_id)
+    counts = pair.counts(event_id)
     assert counts["booked"] + counts["held"] == found[201] + 10
 
 
