@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api import metrics
 from api.asgi import BODY_BYTES_MAX, header, header_bytes, respond_with, too_large
 from api.direct import problem_reply, require_json
+from api.gate import Gate
 from api.problems import problem_of_error
 from api.routing import DirectRoute, LeanRoute
 from api.services import Services
@@ -51,6 +52,10 @@ class Door:
             for (method, path), route in self._by_path.items()
             if isinstance(route, DirectRoute)
         }
+        self.gate = Gate(self._has_room)
+        self._pending_max = settings.pending_max
+        self.connections_max = settings.connections_max
+        self.slow_seconds_max = settings.slow_seconds_max
         self._request_ids = itertools.count(1)
         self._request_id_prefix = secrets.token_hex(4).encode()
 
@@ -59,6 +64,9 @@ class Door:
         """What the calls work with, once the application has started."""
         services: Services = self._app.state.services
         return services
+
+    def _has_room(self) -> bool:
+        return self.services.writer.unanswered < self._pending_max
 
     def direct_route(self, method: bytes, target: bytes) -> DirectRoute | None:
         """The route of a request that can be answered without ASGI."""

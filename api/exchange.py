@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from api import metrics
 from api.access import principal_held, principal_of
 from api.direct import (
     Later,
@@ -16,9 +17,8 @@ from api.direct import (
     fields_of,
     problem_reply,
     require_json,
-    response_bytes,
 )
-from api.problems import problem_of_error
+from api.problems import overloaded, problem_of_error
 
 if TYPE_CHECKING:
     from api.door import Door
@@ -35,6 +35,7 @@ class Exchange(RequestResponseCycle):
     as for every other call.
     """
 
+    is_heavy = False
     message_event = asyncio.Event()  # set when the connection is lost; nobody waits for it
 
     def __init__(
@@ -57,19 +58,30 @@ class Exchange(RequestResponseCycle):
         self.disconnected = False
         self.response_complete = False
 
-    def begin(self) -> "asyncio.Task[None] | None":
-        """Start the call, its body being complete; the task if the key is still looked for."""
+    def begin(self) -> None:
+        """Start the call, its body being complete, as soon as there is room."""
         self.more_body = False
+        self._door.gate.take_command(self)
+
+    @property
+    def is_gone(self) -> bool:
+        return self.disconnected
+
+    def let_in(self) -> None:
         try:
             require_json(self._fields.get(b"content-type"))
             access = self._door.services.access
             principal = principal_held(access, self._authorization(), self._route.name)
             if principal is None:
-                return asyncio.create_task(self._begin_when_found())
-            self._call(principal)
+                self._protocol.keep(asyncio.create_task(self._begin_when_found()))
+            else:
+                self._call(principal)
         except Exception as error:  # noqa: BLE001  every error gets its answer here
             self._fail(error)
-        return None
+
+    def refuse(self) -> None:
+        metrics.REFUSED.inc()
+        self._write(problem_reply(overloaded()))
 
     async def _begin_when_found(self) -> None:
         access = self._door.services.access
@@ -100,18 +112,14 @@ class Exchange(RequestResponseCycle):
         self._send(problem_reply(problem_of_error(error)), error)
 
     def _send(self, reply: Reply, failure: Exception | None) -> None:
-        door, protocol = self._door, self._protocol
-        request_id = door.request_id(self._fields.get(b"x-request-id"))
+        door, route = self._door, self._route
         seconds = perf_counter() - self._started
+        request_id = self._write(reply)
+        door.note(route.name, route.path, "POST", request_id, reply.status, seconds, failure)
+
+    def _write(self, reply: Reply) -> bytes:
+        """Answer; the id of the request."""
+        request_id = self._door.request_id(self._fields.get(b"x-request-id"))
         self.response_complete = True
-        if not protocol.transport.is_closing():
-            default_headers = protocol.server_state.default_headers
-            protocol.transport.write(
-                response_bytes(reply, request_id, default_headers, keep_alive=self.keep_alive)
-            )
-            if not self.keep_alive:
-                protocol.transport.close()
-            protocol.on_response_complete()
-        door.note(
-            self._route.name, self._route.path, "POST", request_id, reply.status, seconds, failure
-        )
+        self._protocol.answer(reply, request_id, keep_alive=self.keep_alive)
+        return request_id

@@ -77,6 +77,10 @@ LIVE_LISTENERS = Gauge(
 LIVE_DROPPED = Counter(
     "flashticket_live_dropped", "Live feeds given up because their reader did not read."
 )
+REFUSED = Counter("flashticket_refused", "Requests refused because too many were waiting.")
+CUT_OFF = Counter(
+    "flashticket_cut_off", "Connections cut off for slowness, in sending or reading.", ("at",)
+)
 CACHE_AWAY = Counter("flashticket_cache_away", "Times that Redis did not answer.")
 WEBHOOK_ATTEMPTS = Counter(
     "flashticket_webhook_attempts", "Messages sent to webhooks, by outcome.", ("outcome",)

@@ -88,6 +88,7 @@ KINDS: Final[dict[str, Kind]] = {
         "The ledger has not come that far",
         "Ask for a moment that is past; `detail` says which.",
     ),
+    "malformed-http": Kind(400, "That is not HTTP/1.1", "Send requests as RFC 9112 has them."),
     "not-found": Kind(404, "There is nothing here", "/docs lists every path."),
     "overloaded": Kind(
         503, "Too many requests are waiting", "Nothing was done. Repeat after Retry-After."
@@ -95,6 +96,14 @@ KINDS: Final[dict[str, Kind]] = {
     "payload-too-large": Kind(413, "The body is too large", "Bodies end at 64 KiB, bulk apart."),
     "rate-limited": Kind(
         429, "Too many requests in this time", "Nothing was done. Repeat after Retry-After."
+    ),
+    "request-head-too-large": Kind(
+        431,
+        "The head of the request is too large",
+        "Send a shorter path, fewer or shorter headers.",
+    ),
+    "request-timeout": Kind(
+        408, "The request took too long to arrive", "Send it again, in one go."
     ),
     "sales-closed": Kind(409, "Sales are not open now", "Come back between opening and closing."),
     "sold-out": Kind(
@@ -283,6 +292,11 @@ def problem_of(rejection: Rejection) -> Problem:
             return Problem("idempotency-key-reused", "The key was used with another request.")
         case _:
             assert_never(rejection)
+
+
+def overloaded() -> Problem:
+    """More came than can be worked on."""
+    return Problem("overloaded", "Too many are waiting. Nothing was done.")
 
 
 def problem_of_error(error: Exception) -> Problem:

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.asgi import BODY_BYTES_MAX
+from api.direct import Reply, response_bytes
 from api.door import Door
 from api.exchange import Exchange
 
@@ -64,12 +65,24 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if isinstance(self.cycle, Exchange):
-            task = self.cycle.begin()
-            if task is not None:
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+            self.cycle.begin()
         else:
             super().on_message_complete()
+
+    def keep(self, task: "asyncio.Task[None]") -> None:
+        """Have a shutdown wait for ``task``."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def answer(self, reply: Reply, request_id: bytes, *, keep_alive: bool) -> None:
+        """Write the whole answer to the request whose turn it is, and go on to the next."""
+        if self.transport.is_closing():
+            return
+        headers = self.server_state.default_headers
+        self.transport.write(response_bytes(reply, request_id, headers, keep_alive=keep_alive))
+        if not keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def shutdown(self) -> None:
         super().shutdown()

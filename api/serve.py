@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import tempfile
 import threading
 from types import FrameType
@@ -12,7 +13,7 @@ import uvicorn
 
 from api import logs
 from api.browser_headers import OF_EVERY_ANSWER, OVER_TLS
-from api.protocol import HttpProtocol
+from api.guard import GuardedProtocol
 from api.servers import told
 from api.settings import Settings
 
@@ -32,6 +33,7 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
     logs.configure(settings.log_level)
+    _allow_open_files()
     if settings.workers > 1:
         gc.enable()  # this process only waits for the workers
         with tempfile.TemporaryDirectory(prefix="flashticket-metrics-") as folder:
@@ -40,6 +42,15 @@ def serve(settings: Settings) -> None:
             _run(settings)
     else:
         _run(settings)
+
+
+def _allow_open_files() -> None:
+    """Raise the number of files, and so of connections, that may be open, to what is allowed."""
+    if sys.platform != "win32":
+        import resource
+
+        _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
 
 
 def app() -> object:
@@ -76,9 +87,10 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http=HttpProtocol,
+        http=GuardedProtocol,
         ws="none",
         backlog=_BACKLOG,
+        timeout_keep_alive=settings.idle_seconds_max,
         log_config=None,
         access_log=False,
         proxy_headers=False,  # nothing here depends on where a request came from

@@ -16,7 +16,7 @@ from api.keys import KeyRing, Role
 from api.leases import Leases
 from api.limiter import Limiter
 from api.live import Live
-from api.problems import Problem, problem_of, problem_of_error
+from api.problems import Problem, overloaded, problem_of, problem_of_error
 from api.rates import Rate
 from api.seat_maps import SeatMaps
 from api.settings import Settings
@@ -96,7 +96,7 @@ class Services:
         try:
             return self.writer.submit(submission)
         except Overloaded:
-            raise Problem("overloaded", "Too many are waiting. Nothing was done.") from None
+            raise overloaded() from None
         except Closing:
             raise Problem("unavailable", "We are shutting down. Nothing was done.") from None
 

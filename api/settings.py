@@ -151,6 +151,21 @@ class Settings(BaseSettings):
     pending_max: int = Field(
         default=8192, ge=1, description="Commands waiting per process before 503 `overloaded`."
     )
+    connections_max: int = Field(
+        default=20_000,
+        ge=1,
+        description="Connections per process before 503 `overloaded`; a few more may ask for "
+        "`/healthz`, `/readyz` and `/metrics`.",
+    )
+    idle_seconds_max: int = Field(
+        default=5, ge=1, description="How long a connection stays open after an answer."
+    )
+    slow_seconds_max: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long a client may take to send a request, or 16 KiB of it, or to read "
+        "16 KiB of an answer, before it is cut off.",
+    )
     sold_out_trust_ms: int = Field(
         default=100,
         ge=0,

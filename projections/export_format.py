@@ -186,8 +186,10 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
                 entries=int(fields["entries"]),
                 streams=int(fields["streams"]),
             )
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ExportInvalid(f"the index of a frame at byte {offset} is unreadable") from error
+        if frame.length < 0:  # and so would be read for ever
+            raise ExportInvalid(f"the index of a frame at byte {offset} is unreadable")
         offset = frame.offset + frame.length
         if offset > size:
             return
@@ -204,10 +206,12 @@ def may_begin(file: BinaryIO) -> bool:
 def read_frame(file: BinaryIO, frame: Frame) -> bytes:
     """The lines in a frame; raises `ExportInvalid` when it is damaged."""
     file.seek(frame.offset)
+    compressed = file.read(frame.length)
     try:
-        return zstandard.ZstdDecompressor().decompress(
-            file.read(frame.length), max_output_size=_LINE_BYTES_MAX
-        )
+        # The limit below holds for frames that do not say how long they are.
+        if zstandard.frame_content_size(compressed) > _LINE_BYTES_MAX:
+            raise ExportInvalid(f"the frame at byte {frame.offset} is too long")
+        return zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_LINE_BYTES_MAX)
     except zstandard.ZstdError as error:
         raise ExportInvalid(f"the frame at byte {frame.offset} is damaged: {error}") from error
 

@@ -30,6 +30,7 @@ _KEY_ID_BYTES: Final = 4
 _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _TIME: Final = struct.Struct(">Q")
+_DIGITS_MAX: Final = 19
 _PRIVATE: Final = "PRIVATE+KEY+"
 
 
@@ -199,8 +200,8 @@ class Checkpoint:
         if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
             raise NoteInvalid("a checkpoint is three lines or more, none of them empty")
         origin, size, root = lines[:3]
-        if not (size.isascii() and size.isdigit() and str(int(size)) == size):
-            raise NoteInvalid(f"{size!r} is no size")
+        if not is_count(size):
+            raise NoteInvalid(f"{size[:_DIGITS_MAX]!r} is no size")
         return cls(origin, int(size), _decoded(root, HASH_BYTES))
 
     def __str__(self) -> str:
@@ -233,6 +234,12 @@ def signed(checkpoint: Checkpoint, keys: Iterable[SigningKey]) -> str:
     """The checkpoint as a note signed by ``keys``."""
     text = str(checkpoint)
     return text + "\n" + "".join(key.sign(text) for key in keys)
+
+
+def is_count(text: str) -> bool:
+    """Whether ``text`` is a number of entries as all of these formats write it."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
+    return is_number and str(int(text)) == text
 
 
 def parse_signature(line: str) -> Signature:

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from projections.leaves import logged
 from projections.merkle import HASH_BYTES, ProofInvalid, leaf_hash, root_by_inclusion
-from projections.notes import Checkpoint, NoteInvalid, VerifierKey, open_checkpoint
+from projections.notes import Checkpoint, NoteInvalid, VerifierKey, is_count, open_checkpoint
 
 _FIRST_LINE: Final = "c2sp.org/tlog-proof@v1"
 _PROOF_HASHES_MAX: Final = 63
@@ -46,8 +46,8 @@ class Receipt:
         if not extra.startswith("extra ") or not index.startswith("index "):
             raise ReceiptInvalid("the entry or its index is missing")
         seq = index.removeprefix("index ")
-        if not (seq.isascii() and seq.isdigit() and str(int(seq)) == seq):
-            raise ReceiptInvalid(f"{seq!r} is no index")
+        if not is_count(seq):
+            raise ReceiptInvalid("the index is no number")
         if len(proof) > _PROOF_HASHES_MAX:
             raise ReceiptInvalid("the proof is too long")
         return cls(

@@ -1,6 +1,6 @@
 """Bookings: book, look up, cancel."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -113,8 +113,9 @@ def book_seats_route() -> DirectRoute:
 )
 async def read_booking(
     booking_id: UUID,
+    # First, or who may not ask would be told what is wrong with the moment.
+    principal: Annotated[Principal, Depends(allowed("read_booking"))],
     moment: AskedMoment,
-    principal: Principal = Depends(allowed("read_booking")),
     services: Services = Depends(services_of),
 ) -> Response:
     """A booking as it stands, or stood; a client's key sees its own."""

@@ -39,6 +39,8 @@ _BIGINT_MAX: Final = 2**63 - 1
 )
 async def list_bookings_of_event(
     event_id: UUID,
+    # First, or who may not ask would be told what is wrong with the moment.
+    _: Annotated[Principal, Depends(allowed("list_bookings_of_event"))],
     moment: AskedMoment,
     after: Annotated[
         int, Query(ge=0, le=_BIGINT_MAX, description="`next_after` of the page before.")
@@ -46,7 +48,6 @@ async def list_bookings_of_event(
     limit: Annotated[
         int, Query(ge=1, le=_PAGE_BOOKINGS_MAX, description="Bookings on a page.")
     ] = _PAGE_BOOKINGS,
-    _: Principal = Depends(allowed("list_bookings_of_event")),
     services: Services = Depends(services_of),
 ) -> Response:
     """An event's bookings in the order they were made, as they stand or stood.

@@ -72,6 +72,17 @@ def test_without_a_key_only_the_public_calls_answer(api: Api, page: Documented) 
             assert answer.status_code not in {401, 403}, f"{call}: {answer.text}"
 
 
+def test_who_may_not_ask_is_not_told_what_is_wrong_with_the_question(
+    api: Api, page: Documented
+) -> None:
+    wrong = {"at": "x", "at_version": "0", "at_seq": "-1", "cursor": "x", "limit": "0"}
+    for call, method, path in calls(page):
+        if call in ROLES_OF_CALL and method == "GET":
+            for query in (wrong, {"at_version": "1", "at_seq": "1"}):
+                answer = api.nobody.get(path, params=query)
+                assert answer.status_code == 401, f"{call}: {answer.text}"
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_key_opens_the_calls_of_its_role_and_no_others(
     api: Api, page: Documented, role: str

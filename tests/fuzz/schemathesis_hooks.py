@@ -38,6 +38,9 @@ def before_call(
         return
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())  # "new for each booking"
+    moments = [name for name in ("at", "at_version", "at_seq") if name in case.query]
+    for name in moments[1:]:
+        del case.query[name]  # "Ask for one moment."
     if isinstance(case.body, dict | str):
         correct = _CORRECTIONS.get(case.operation.definition.raw["operationId"], _as_it_is)
         case.body = correct(_without_floats(case.body))
@@ -96,6 +99,16 @@ def _event(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _key(body: dict[str, Any]) -> dict[str, Any]:
+    """A rate is written as its description says; only a client's key is of one user."""
+    return {"role": body["role"], "name": body.get("name", ""), "rate": "600/m"}
+
+
+def _replay(body: dict[str, Any]) -> dict[str, Any]:
+    """ "Either of them." """
+    return {"seq": body.get("seq") or 0}
+
+
 def _unique(items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return list({each[key]: each for each in items}.values())
 
@@ -121,6 +134,7 @@ _CORRECTIONS: dict[str, Callable[[Any], Any]] = {
     "book_cart": _cart,
     "schedule_event": _event,
     "import_users": _lines,
-    "register_webhook": _webhook,
+    "create_key": _key,
     "replay_webhook": _replay,
+    "register_webhook": _webhook,
 }
