@@ -3,12 +3,12 @@
 import { every, get, patch, post, postOnce, session } from "./api.js";
 import { liveCount } from "./counts.js";
 import { showDoor } from "./door.js";
-import { confirmed, doing, field, h, notice, put, s } from "./dom.js";
+import { confirmed, doing, field, h, notice, put } from "./dom.js";
+import { figures, salesChart } from "./sales.js";
 import { start } from "./shell.js";
 import { showWebhook, showWebhooks } from "./webhooks.js";
 import { count, many, money, shortTime, when } from "./words.js";
 
-const SALES_EVERY_MS = 2000;
 const SEATS_MAX = 1000;
 
 async function showEvents(into, signal) {
@@ -148,7 +148,6 @@ async function showEvent(into, signal, eventId) {
   requireKey();
   const event = await get(`/v1/events/${eventId}`, signal);
   const categories = (await get(`/v1/events/${eventId}/categories`, signal)).items;
-  const chart = salesChart(event, signal);
   const place = h("div", {});
   const state = h("p", {}, stateTag(event));
   const capacity = h("input", { type: "number", min: 0, required: true, value: event.capacity, inputmode: "numeric" });
@@ -186,8 +185,8 @@ async function showEvent(into, signal, eventId) {
     h("p", { class: "soft" }, when(event.starts_at)), state,
     h("div", { class: "columns" },
       h("div", { class: "stack" },
-        h("div", { class: "card" }, liveCount(event, signal, chart.update)),
-        h("section", { class: "card", "aria-label": "Sales" }, h("h2", {}, "Sold while you watch"), chart.element),
+        h("div", { class: "card" }, liveCount(event, signal)),
+        h("section", { class: "card", "aria-label": "Sales" }, h("h2", {}, "Sales"), salesChart(eventId, signal), figures(eventId, signal)),
         categories.length ? h("section", { class: "card", "aria-label": "Categories" }, h("h2", {}, "Categories"), categoryTable(categories)) : null),
       h("section", { class: "card", "aria-label": "Change" }, h("h2", {}, "Change"), place, form,
         h("div", { class: "buttons" }, open, close, cancel),
@@ -200,38 +199,6 @@ function categoryTable(categories) {
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Category"), ["Price", "Taken", "Left"].map((text) => h("th", { scope: "col", class: "number" }, text)))),
     h("tbody", {}, categories.map((each) => h("tr", {}, h("td", {}, each.name),
       [money(each.price_cents), count(each.taken), count(each.available)].map((text) => h("td", { class: "number" }, text))))));
-}
-
-/** Bookings over the time that the page has been open, as a line; its words say the same. */
-function salesChart(event, signal) {
-  const line = s("path", { class: "line" });
-  const area = s("path", { class: "area" });
-  const picture = s("svg", { viewBox: "0 0 400 120", preserveAspectRatio: "none", role: "img", "aria-label": "Places booked over time" }, area, line);
-  const words = h("p", { class: "soft" });
-  const began = Date.now();
-  const points = [[began, event.booked]];
-  function update({ booked }) {
-    points.push([Date.now(), booked]);
-    if (points.length > 2000) points.splice(1, 1000);
-    draw();
-  }
-  function draw() {
-    const now = Math.max(Date.now(), began + 1000);
-    const low = Math.min(...points.map(([, n]) => n));
-    const high = Math.max(low + 1, ...points.map(([, n]) => n));
-    const x = (time) => (400 * (time - began)) / (now - began);
-    const y = (n) => 112 - (104 * (n - low)) / (high - low);
-    const steps = [...points, [now, points.at(-1)[1]]].map(([time, n], i) => (i ? `H${x(time).toFixed(1)}V${y(n).toFixed(1)}` : `M0 ${y(n).toFixed(1)}`)).join("");
-    line.setAttribute("d", steps);
-    area.setAttribute("d", `${steps}V120H0Z`);
-    const minutes = (now - began) / 60_000;
-    const sold = points.at(-1)[1] - points[0][1];
-    words.textContent = `${count(points.at(-1)[1])} booked; ${sold < 0 ? "" : "+"}${count(sold)} in ${minutes < 1 ? `${Math.round(minutes * 60)} s` : `${Math.round(minutes)} min`}.`;
-  }
-  const timer = setInterval(draw, SALES_EVERY_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
-  draw();
-  return { update, element: h("div", { class: "chart" }, picture, words) };
 }
 
 async function showBookings(into, signal, given = "") {
