@@ -109,9 +109,9 @@ async def end_sessions(stage: Stage, chance: random.Random) -> None:
 async def cut_in_commit(stage: Stage, chance: random.Random) -> None:
     """Cut the line to PostgreSQL around a COMMIT: before it, on its way, before its answer."""
     moments = (Cut.BEFORE_COMMIT, Cut.DURING_COMMIT, Cut.DURING_COMMIT, Cut.AFTER_COMMIT)
-    for _ in range(_CUTS):
+    for _ in range(2 * _CUTS):
         stage.line.cut(chance.choice(moments))
-        await _wait(chance, 0.02, 0.3)
+        await _wait(chance, 0.02, 0.2)
     stage.line.cut(None)
 
 

@@ -16,6 +16,7 @@ from loadtest.torture.history import NEVER_SENT, Call
 CLIENTS: Final = 16
 _PAUSE_SECONDS_MAX: Final = 0.02
 _BACK_OFF_SECONDS: Final = 0.05
+_OUT_OF_REACH_SECONDS: Final = 0.3
 _SETTLE_TRIES: Final = 200
 _CODE: Final = struct.Struct(">16s16sII")
 _OLDEST_LEFT_ALONE: Final = 40
@@ -36,8 +37,8 @@ def terms_of(name: str, closes_after: timedelta) -> dict[str, Any]:
     """What the event of that name sells; ``closes_after`` is when the one that closes does."""
     now = datetime.now(UTC)
     terms: dict[str, dict[str, Any]] = {
-        "crowd": {"capacity": 25, "hold_seconds": 1},
-        "limited": {"capacity": 40, "limit_per_user": 5, "limit_per_order": 3, "hold_seconds": 2},
+        "crowd": {"capacity": 12, "hold_seconds": 1},
+        "limited": {"capacity": 30, "limit_per_user": 5, "limit_per_order": 3, "hold_seconds": 2},
         "seats": {
             "seats": _LAYOUT,
             "categories": [
@@ -47,17 +48,17 @@ def terms_of(name: str, closes_after: timedelta) -> dict[str, Any]:
             "hold_seconds": 1,
         },
         "prices": {
-            "capacity": 30,
+            "capacity": 18,
             "categories": [
                 {"name": "standing", "price_cents": 1000},
-                {"name": "reduced", "price_cents": 500, "capacity": 8},
+                {"name": "reduced", "price_cents": 500, "capacity": 4},
                 {"name": "patrons", "price_cents": 9000},
             ],
-            "quotas": [{"name": "cheap", "capacity": 20, "categories": ["standing", "reduced"]}],
+            "quotas": [{"name": "cheap", "capacity": 10, "categories": ["standing", "reduced"]}],
             "hold_seconds": 1,
         },
         "closing": {"capacity": 500, "sales_close_at": (now + closes_after).isoformat()},
-        "off": {"capacity": 30, "hold_seconds": 300},
+        "off": {"capacity": 20, "hold_seconds": 300},
     }
     return terms[name]
 
@@ -122,7 +123,7 @@ class Workload:
             ((_, wish),) = self._chance.choices(self._wishes, weights)
             await wish()
             while not is_over.is_set() and self._caller.is_out_of_reach:
-                await asyncio.sleep(_BACK_OFF_SECONDS)
+                await asyncio.sleep(_OUT_OF_REACH_SECONDS)
                 await self._read_availability()
             await asyncio.sleep(self._chance.uniform(0, _PAUSE_SECONDS_MAX))
 
@@ -344,7 +345,7 @@ class Workload:
 
     async def _resize(self) -> None:
         event_id = self._events[self._chance.choice(("crowd", "limited", "prices"))]
-        capacity = self._chance.choice((10, 20, 25, 28, 30, 35, 40, 5000))
+        capacity = self._chance.choice((8, 12, 15, 18, 25, 30, 40, 5000))
         await self._caller.call(
             "capacity",
             "PATCH",
@@ -357,7 +358,7 @@ class Workload:
 
     async def _open_or_close(self) -> None:
         event_id = self._events[self._chance.choice(("limited", "off"))]
-        command = self._chance.choice(("open", "open", "close"))
+        command = self._chance.choice(("open", "open", "open", "close"))
         await self._change(event_id, command, f"/v1/events/{event_id}/{command}")
 
     async def _change(self, event_id: str, command: str, path: str) -> Call:
