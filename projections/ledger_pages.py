@@ -51,14 +51,23 @@ class LedgerPages:
         self._pool = pool
 
     async def page(self, after_seq: int, limit: int) -> list[StoredEntry]:
-        """The next entries of all streams in their order."""
-        return await self._entries(_READ_LEDGER_PAGE, after_seq, limit)
+        """The next entries of all streams in their order, none when there are no more.
+
+        Those that are numbered and missing are left out.
+        """
+        while rows := await fetch(self._pool, _READ_LEDGER_PAGE, after_seq, limit):
+            entries = [StoredEntry.from_row(row) for row in rows if row[1] is not None]
+            if entries:
+                return entries
+            after_seq = rows[-1][0]
+        return []
 
     async def stream_page(
         self, stream_id: UUID, after_version: int, limit: int
     ) -> list[StoredEntry]:
-        """The next entries of one stream."""
-        return await self._entries(_READ_STREAM_PAGE, stream_id, after_version, limit)
+        """The next entries of one stream, none when there are no more."""
+        rows = await fetch(self._pool, _READ_STREAM_PAGE, stream_id, after_version, limit)
+        return [StoredEntry.from_row(row) for row in rows]
 
     async def pages(self, after_seq: int, limit: int | None) -> AsyncIterator[list[StoredEntry]]:
         """All entries numbered by now, or ``limit`` of them, page by page."""
@@ -83,9 +92,6 @@ class LedgerPages:
             yield page
             after_version = page[-1].version
             left = None if left is None else left - len(page)
-
-    async def _entries(self, query: bytes, *parameters: Any) -> list[StoredEntry]:
-        return [StoredEntry.from_row(row) for row in await fetch(self._pool, query, *parameters)]
 
 
 def _page_size(left: int | None) -> int:
