@@ -3,10 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
+from time import monotonic, sleep
 
 import psycopg
 
 _LOCK_KEY = 0x464C415348544B54  # "FLASHTKT": nobody else's advisory lock
+_LOCK_WAIT_MS = 300
+_PAUSE_SECONDS = 0.2
+_PATIENCE_SECONDS = 120.0
 
 
 class MigrationsChanged(Exception):
@@ -38,11 +42,26 @@ def migrate(url: str) -> list[str]:
     """Bring the database at ``url`` up to this version; the names of what was applied.
 
     Safe to run again and from several processes at once: all runs but one wait, then find nothing
-    to do. All or nothing: one transaction. Raises `MigrationsChanged` before touching anything,
-    and psycopg.Error when a statement fails.
+    to do. Safe while bookings go on: a table that cannot be had within `_LOCK_WAIT_MS` is given
+    free again for all who queued behind, and asked for once more. All or nothing: one transaction.
+    Raises `MigrationsChanged` before touching anything, and psycopg.Error when a statement fails or
+    a table is in use for longer than `_PATIENCE_SECONDS`.
     """
-    with psycopg.connect(url, autocommit=True) as connection, connection.transaction():
+    give_up_at = monotonic() + _PATIENCE_SECONDS
+    with psycopg.connect(url, autocommit=True) as connection:
+        while True:
+            try:
+                return _migrate(connection)
+            except psycopg.errors.LockNotAvailable:
+                if monotonic() > give_up_at:
+                    raise
+                sleep(_PAUSE_SECONDS)
+
+
+def _migrate(connection: psycopg.Connection) -> list[str]:
+    with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (str(_LOCK_WAIT_MS),))
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations ("
             " name text CONSTRAINT migrations_pkey PRIMARY KEY,"

@@ -145,6 +145,9 @@ def booking_from_row(row: Row) -> Booking:
     booking_id, stream_id, user_id, quantity, status, booked_by, booked_at, *rest = row
     entry_version, entry_hash, changed_at, changed_version, changed_hash, *rest = rest
     category, seats, amount_cents, cancelled_tickets, check_ins, generation, hold_id = rest
+    if status == BookingStatus.CANCELLED and not cancelled_tickets:
+        # Cancelled during an upgrade, by the code of a version that did not number tickets.
+        cancelled_tickets = range(1, quantity + 1)
     return Booking(
         booking_id=booking_id,
         stream_id=stream_id,

@@ -110,16 +110,20 @@ def served(
     port: int | None = None,
     await_path: str = "/readyz",
     tls: ssl.SSLContext | None = None,
+    code: Path = ROOT,
     **settings: object,
 ) -> Iterator[Served]:
-    """Serve on these servers until the block ends, which the process must survive and end well."""
+    """Serve on these servers until the block ends, which the process must survive and end well.
+
+    ``code`` is the folder of the version to run.
+    """
     port = port or free_port()
     urls = {"database_url": database_url} | ({"redis_url": redis_url} if redis_url else {})
     with tempfile.TemporaryDirectory(prefix="served-") as folder, open_log(folder) as log:
         keys = {"data_dir": folder, "ticket_key_file": f"{folder}/ticket-key.pem"}
         process = subprocess.Popen(
             [sys.executable, "-m", "api", "serve"],
-            cwd=ROOT,
+            cwd=code,
             env=environment({"host": HOST, "port": port, **urls, **keys, **settings}),
             stdout=log,
             stderr=log,

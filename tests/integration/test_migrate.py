@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -43,6 +44,30 @@ def test_a_database_left_by_an_earlier_version_comes_to_the_same_schema(
         assert migrate(empty_database) == NAMES[:count]
     assert migrate(empty_database) == NAMES[count:]
     assert schema_of(empty_database) == schema
+
+
+def test_a_table_in_use_is_waited_for_without_holding_up_its_other_readers(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(ledger.migrate, "migrations", lambda: migrations()[:2])
+        migrate(empty_database)
+    # Whoever comes while a change of the table waits for its lock queues up behind that.
+    reader_waits = "SELECT 1 FROM pg_locks WHERE relation = 'streams'::regclass AND NOT granted"
+    with (
+        psycopg.connect(empty_database) as long_reader,
+        psycopg.connect(empty_database, autocommit=True) as other_reader,
+        ThreadPoolExecutor() as threads,
+    ):
+        long_reader.execute("SELECT FROM streams")
+        migrating = threads.submit(migrate, empty_database)
+        while other_reader.execute(reader_waits).fetchone() is None:
+            assert not migrating.done()
+        other_reader.execute("SET statement_timeout = '10s'")
+        other_reader.execute("SELECT FROM streams")
+        assert not migrating.done()
+        long_reader.rollback()
+        assert migrating.result(timeout=30) == NAMES[2:]
 
 
 def test_of_eight_processes_at_once_one_migrates_and_all_succeed(
@@ -133,6 +158,24 @@ def test_a_migration_that_fails_leaves_nothing_of_those_before_it(
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         )
         assert tables.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("migration", migrations()[3:], ids=lambda migration: migration.name)
+def test_a_migration_does_no_work_per_row_of_a_table_that_was_there_before(
+    migration: Migration,
+) -> None:
+    """Its locks are held until it commits, and the sale waits: docs/upgrades.md."""
+    text = re.sub(r"--[^\n]*", "", migration.text.decode())
+    made_here = set(re.findall(r"CREATE TABLE (\w+)", text))
+    per_row = [
+        *re.findall(r"CREATE (?:UNIQUE )?INDEX \w+ ON (\w+)", text),
+        *re.findall(r"UPDATE (\w+)\s+SET", text),
+        *re.findall(r"DELETE FROM (\w+)", text),
+        *re.findall(r"ALTER TABLE (\w+)\s[^;]*\bADD COLUMN \w+ [^,;]*DEFAULT \w+\(", text),
+        *re.findall(r"ALTER TABLE (\w+)\s[^;]*\bSET NOT NULL", text),
+        *re.findall(r"ALTER TABLE (\w+)\s[^;]*\bADD CONSTRAINT (?:(?!NOT VALID)[^;])*;", text),
+    ]
+    assert set(per_row) <= made_here
 
 
 def test_every_migration_has_a_number_of_its_own() -> None:
