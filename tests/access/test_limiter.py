@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from stopwatch import Stopwatch
 
+import projections.cache
 from api.leases import Leases
 from api.limiter import Limiter
 from api.rates import Rate, RateLimited
@@ -18,6 +19,12 @@ from projections.cache import Cache
 
 HOUR = 3_600
 NOBODY_THERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy makes Redis late, and late is as good as away."""
+    monkeypatch.setattr(projections.cache, "_TIMEOUT_SECONDS", 10.0)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from pair import USER_RATE, WINDOW_SECONDS, Pair
+from pair import AWAY_SECONDS, USER_RATE, WINDOW_SECONDS, Pair
 from served import PLAIN, Reply, request, volley
 
 from api.client import ApiProblem, Client, calls
@@ -21,29 +21,33 @@ def statuses(replies: list[Reply]) -> Counter[int]:
     return Counter(reply.status for reply in replies)
 
 
-def await_redis(pair: Pair) -> None:
-    """Return once both workers have found it again: they leave it alone for a second."""
-    for _ in range(2):
-        pair.served.await_path("/readyz", containing='"redis":"up"')
-        time.sleep(1.1)
-
-
-def drain(pair: Pair, key: str) -> Reply:
-    """Send twice the rate within a window, and hold it against the answers; one that refuses."""
+def drain(pair: Pair, key: str) -> list[Reply]:
+    """Answers to twice the rate, all within a window."""
     began = time.monotonic()
     replies = pair.volley(key, 2 * RATE)
     assert time.monotonic() - began < WINDOW_SECONDS, "the window was over before all had asked"
+    return replies
+
+
+def assert_rate_is_kept(replies: list[Reply]) -> None:
     found = statuses(replies)
     assert RATE - HELD_BACK_MAX <= found[200] <= RATE
-    assert found[429] == 2 * RATE - found[200]
+    assert found[429] == len(replies) - found[200]
+
+
+def refusal_in(replies: list[Reply]) -> Reply:
     return next(reply for reply in replies if reply.status == 429)
 
 
 def test_a_key_gets_its_rate_of_both_workers_together_in_each_window(pair: Pair) -> None:
-    key = pair.key(rate=f"{RATE}/{WINDOW_SECONDS}s")["key"]
-    refusal = drain(pair, key)
-    time.sleep(int(refusal.headers["retry-after"]))
-    drain(pair, key)
+    def two_windows() -> list[list[Reply]]:
+        key = pair.key(rate=f"{RATE}/{WINDOW_SECONDS}s")["key"]
+        first = drain(pair, key)
+        time.sleep(int(refusal_in(first).headers["retry-after"]))
+        return [first, drain(pair, key)]
+
+    for replies in pair.steadily(two_windows):
+        assert_rate_is_kept(replies)
 
 
 def test_a_refusal_says_what_the_rate_is_and_when_to_come_back(pair: Pair) -> None:
@@ -88,25 +92,29 @@ def test_a_key_without_a_rate_and_other_keys_are_not_counted(pair: Pair) -> None
 
 
 def test_a_user_gets_the_rate_of_users_over_all_keys_and_both_workers(pair: Pair) -> None:
-    event_id = pair.api.add_event(1_000)
     keys = [pair.key()["key"] for _ in range(2)]
-    first, second = pair.api.add_users(2)
 
-    def orders(user_id: str, count: int) -> list[bytes]:
+    def orders(event_id: str, user_id: str, count: int) -> list[Reply]:
         body = {"event_id": event_id, "user_id": user_id}
-        return [
-            request("POST", path, body, authorization=f"Bearer {keys[n % 2]}")
+        paths = ["/v1/bookings", "/v1/holds"]
+        asked = [
+            request("POST", paths[n % 2], body, authorization=f"Bearer {keys[n // 2 % 2]}")
             for n in range(count)
-            for path in (["/v1/bookings", "/v1/holds"][n % 2],)
         ]
+        return volley(pair.served.port, asked)
 
-    replies = volley(pair.served.port, orders(first, 3 * USER_RATE))
-    found = statuses(replies)
+    def two_users() -> tuple[str, list[Reply], list[Reply]]:
+        event_id = pair.api.add_event(1_000)
+        first, second = pair.api.add_users(2)
+        return event_id, orders(event_id, first, 3 * USER_RATE), orders(event_id, second, 10)
+
+    event_id, of_first, of_second = pair.steadily(two_users)
+    found = statuses(of_first)
     assert USER_RATE - 2 <= found[201] <= USER_RATE
     assert found[429] == 3 * USER_RATE - found[201]
-    refusal = next(reply for reply in replies if reply.status == 429)
-    assert refusal.headers["ratelimit-policy"] == f'"user";q={USER_RATE};w={WINDOW_SECONDS}'
-    assert statuses(volley(pair.served.port, orders(second, 10))) == {201: 10}
+    policy = refusal_in(of_first).headers["ratelimit-policy"]
+    assert policy == f'"user";q={USER_RATE};w={WINDOW_SECONDS}'
+    assert statuses(of_second) == {201: 10}
     counts = pair.counts(event_id)
     assert counts["booked"] + counts["held"] == found[201] + 10
 
@@ -131,10 +139,13 @@ def test_without_redis_the_workers_share_a_rate_and_with_it_again_they_count_tog
         assert pair.api.book(event_id, user_id).status_code == 201
     finally:
         pair.valkey.start()
-    await_redis(pair)
-    fresh = pair.key(rate=f"{RATE}/h")["key"]
-    found = sum((statuses(pair.volley(fresh, RATE)) for _ in range(2)), Counter[int]())
-    assert RATE - HELD_BACK_MAX <= found[200] <= RATE
+    time.sleep(AWAY_SECONDS)
+
+    def together() -> list[Reply]:
+        fresh = pair.key(rate=f"{RATE}/h")["key"]
+        return [*pair.volley(fresh, RATE), *pair.volley(fresh, RATE)]
+
+    assert_rate_is_kept(pair.steadily(together))
 
 
 def test_a_revoked_key_is_refused_by_both_workers_within_five_seconds(pair: Pair) -> None:

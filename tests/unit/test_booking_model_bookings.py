@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from samples import ACTOR, ALICE, BOB, EVENT, NOW
-from story import Story, and_then, given
+from story import CAROL, Story, and_then, given
 from wishes import (
     EXPIRY,
     annul,
@@ -192,6 +192,17 @@ def test_holds_of_the_recipient_count_too() -> None:
 
 def test_given_to_who_has_it_already_nothing_changes() -> None:
     five().when(transfer(to=ALICE)).then_nothing()
+
+
+def test_who_gave_a_booking_away_meanwhile_neither_cancels_nor_gives_it_again() -> None:
+    story = five()
+    late = replace(cancel(), of_user=ALICE), replace(transfer(to=CAROL), of_user=ALICE)
+    and_then(story, replace(transfer(to=BOB), of_user=ALICE))
+    for command in late:
+        story.when(command).then(BookingNotFound(booking_id(1)))
+    story.when(replace(cancel(quantity=1), of_user=BOB)).then(
+        BookingCancelled(booking_id(1), BOB, 1, (5,))
+    )
 
 
 def test_a_booking_can_be_given_away_again_and_back() -> None:
