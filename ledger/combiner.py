@@ -197,13 +197,15 @@ class Combiner:
 
     async def _run_common(self, batch: list[_Pending]) -> None:
         try:
+            began = monotonic()
             outcomes = await self._attempt(batch, self._common)
         except StreamLocked:
+            began = monotonic()
             try:
                 outcomes = await self._attempt(batch, self._without_locked)
             except StreamLocked as error:
                 outcomes = [Failed(error)] * len(batch)
-        self._settle(batch, outcomes)
+        self._settle(batch, outcomes, began)
         for pending, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Locked) and not pending.answer.done():
                 # Of a cart any one of its events will do: alone it locks them all again.
@@ -223,6 +225,7 @@ class Combiner:
             while batch := self._take_aside(aside):
                 oldest = min(pending.since for pending in batch)
                 self._running[id(batch)] = (oldest, batch)
+                began = monotonic()
                 try:
                     outcomes = await self._attempt(batch, self._patience_since(oldest))
                 except StreamLocked as error:
@@ -231,7 +234,7 @@ class Combiner:
                     aside.queue.extendleft(reversed(batch))
                 else:
                     is_free = True
-                    self._settle(batch, outcomes)
+                    self._settle(batch, outcomes, began)
                 finally:
                     del self._running[id(batch)]
         aside.is_running = False
@@ -271,13 +274,14 @@ class Combiner:
             _log.exception("a batch failed")
             return [Failed(error)] * len(batch)
 
-    def _settle(self, batch: list[_Pending], outcomes: Sequence[Outcome | Locked]) -> None:
+    def _settle(
+        self, batch: list[_Pending], outcomes: Sequence[Outcome | Locked], since: float
+    ) -> None:
         settled = [
             (pending, outcome)
             for pending, outcome in zip(batch, outcomes, strict=True)
             if not isinstance(outcome, Locked)
         ]
-        since = max(pending.since for pending in batch)
         try:
             self._observe([outcome for _, outcome in settled], since)
         except Exception:  # noqa: BLE001  whatever it is, what is durable gets its answer

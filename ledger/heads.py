@@ -23,11 +23,14 @@ class Heads:
         self._trust_seconds_max = trust_seconds_max
         self._heads: OrderedDict[EventId, tuple[Head, float]] = OrderedDict()
 
-    def remember(self, stream_id: EventId, head: Head) -> None:
-        """Take over ``head`` unless a newer one is known."""
+    def remember(self, stream_id: EventId, head: Head, since: float) -> None:
+        """Take over ``head``, true at the `time.monotonic` ``since``, unless a newer one is known.
+
+        Not from now on: a process that stood still after its commit would trust what is long over.
+        """
         known = self._heads.get(stream_id)
         if known is None or known[0].version <= head.version:
-            self._heads[stream_id] = (head, monotonic())
+            self._heads[stream_id] = (head, since)
             self._heads.move_to_end(stream_id)
             if len(self._heads) > _HEADS_MAX:
                 self._heads.popitem(last=False)

@@ -74,9 +74,9 @@ async def open_writer(
                 for part in outcome.parts:
                     moved[part.stream_id] = part.head
             elif isinstance(outcome, Refused) and outcome.head is not None:
-                heads.remember(outcome.stream_id, outcome.head)
+                heads.remember(outcome.stream_id, outcome.head, since)
         for stream_id, head in moved.items():
-            heads.remember(stream_id, head)
+            heads.remember(stream_id, head, since)
         if moved:
             publish(moved, since)
 
