@@ -92,6 +92,7 @@ class Pipeline:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sent: list[tuple[Statement, list[bytes], Answer]] = []
+        self._error: psycopg.Error | None = None
 
     def send(self, statement: Statement, *values: Any) -> Answer:
         """Add ``statement`` with the values of its parameters; lists, of None too, for arrays."""
@@ -117,15 +118,17 @@ class Pipeline:
         """
         pgconn = self._connection.pgconn
         try:
-            error = await self._exchange(pgconn)
-        except BaseException:
+            await self._exchange(pgconn)
+        except BaseException as lost:
             # What is still on its way would be taken for the answers of the next transaction.
             pgconn.finish()
+            if isinstance(lost, psycopg.OperationalError) and self._error is not None:
+                raise self._error from lost  # it says why the server hung up
             raise
-        if error is not None:
-            raise error
+        if self._error is not None:
+            raise self._error
 
-    async def _exchange(self, pgconn: PGconn) -> psycopg.Error | None:
+    async def _exchange(self, pgconn: PGconn) -> None:
         prepared = _prepared.setdefault(self._connection, set())
         pgconn.enter_pipeline_mode()
         preparing = self._send_all(pgconn, prepared)
@@ -133,7 +136,6 @@ class Pipeline:
             await _ready(pgconn.socket, to_write=True)
             # Or the server, waiting for us to read, would not read either.
             pgconn.consume_input()
-        error: psycopg.Error | None = None
         transformer = Transformer(self._connection)
         for each, _, answer in self._sent:
             if each.name in preparing:
@@ -142,17 +144,16 @@ class Pipeline:
                 if result.status == ExecStatus.COMMAND_OK:
                     prepared.add(each.name)
                 else:
-                    error = error or _error(result)
+                    self._error = self._error or _error(result)
             result = await _result(pgconn)
             if result.status == ExecStatus.TUPLES_OK:
                 transformer.set_pgresult(result)
                 answer.rows = transformer.load_rows(0, result.ntuples, tuple)
             elif result.status != ExecStatus.COMMAND_OK:
-                error = error or _error(result)
+                self._error = self._error or _error(result)
         await _result(pgconn, of_sync=True)
         pgconn.exit_pipeline_mode()
         self._sent.clear()
-        return error
 
     def _send_all(self, pgconn: PGconn, prepared: set[bytes]) -> set[bytes]:
         """Hand all to libpq; returns the names of statements that are prepared on the way."""

@@ -8,12 +8,14 @@ from time import monotonic
 
 import psycopg
 import pytest
-from box_office import APP, measure_nothing, register, sell, verified
+from box_office import APP, measure_nothing, open_app_pool, register, sell, verified
 from many_streams import book_in_any_order
 from racing import race
 from samples import book, new_event_id, schedule, submit
+from uuid_utils.compat import uuid7
 
-from ledger.batch import Done, Failed
+from ledger import store
+from ledger.batch import Done, Failed, decide_batch
 from ledger.combiner import Limits
 from ledger.database import StreamLocked
 from ledger.heads import Heads
@@ -157,3 +159,32 @@ def test_two_processes_that_lock_many_streams_in_any_order_never_deadlock(
     assert answers == [rounds * 3 * 50] * 2
     assert deadlocks(database) == 0
     assert verified(database).violations == []
+
+
+def test_a_process_that_stalls_with_the_lock_loses_it_and_others_go_on(database: str) -> None:
+    """Its session is ended by the server: what it had not committed never was."""
+    (event_id,) = events(database, 1)
+
+    async def run() -> None:
+        async with (
+            open_app_pool(database, size=1) as pool,
+            opened(database, replace(LIMITS, stall_seconds_max=20)) as writer,
+            pool.connection() as stalled,
+        ):
+            loaded, _ = await store.lock_and_load(
+                stalled,
+                [submit(book(event_id=event_id))],
+                lock_wait_ms=1_000,
+                statement_ms_max=500,
+                skip_locked=False,
+            )
+            decided = decide_batch(loaded, [submit(book(event_id=event_id))], uuid7)
+            answer = await writer.submit(submit(book(2, event_id=event_id)))
+            assert isinstance(answer, Done)
+            with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+                await store.append_and_commit(stalled, decided)
+
+    asyncio.run(run())
+    report = verified(database)
+    assert report.violations == []
+    assert report.tickets == 2
