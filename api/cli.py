@@ -526,18 +526,34 @@ def replay(event_id: UUID | None, at_version: int | None, at_time: str | None) -
 
 
 @main.command()
-def rebuild() -> None:
-    """Make projections and caches anew from the ledger; bookings wait meanwhile."""
-    from api.reports import progress
+@click.option("--processes", type=click.IntRange(min=1), help="One per processor if not given.")
+def rebuild(processes: int | None) -> None:
+    """Make projections and caches anew from the ledger, while bookings and reads go on."""
+    from os import cpu_count
+
+    from api.bar import Bar
     from ledger.replay import Broken
+    from projections.rebuild import NeverFree, RebuildRunning
     from projections.rebuild import rebuild as run
 
-    with _servers() as settings, progress("entries replayed") as advance:
+    bar = Bar("entries folded")
+    with _servers() as settings:
         try:
-            streams = run(_owner_url(settings), settings.redis_url, advance)
+            made = run(
+                _owner_url(settings),
+                settings.redis_url,
+                bar.advance,
+                expect=bar.expect,
+                processes=processes or cpu_count() or 1,
+            )
         except Broken as broken:
             _end(EXIT_FAILED, f"Nothing was changed: {broken.violation}")
-    click.echo(f"{streams} streams rebuilt")
+        except (NeverFree, RebuildRunning) as error:
+            _end(EXIT_FAILED, f"Nothing was changed: {error}.")
+        finally:
+            bar.end()
+    waited = f"others waited {made.waited_seconds * 1000:.0f} ms"
+    click.echo(f"{made.streams:,} streams of {made.entries:,} entries rebuilt; {waited}")
 
 
 @main.command("flash-sale")

@@ -35,13 +35,18 @@ class Broken(Exception):
 
 
 def fold(
-    stream_id: EventId, rows: Iterable[Row], *, until: Callable[[Recorded], bool] | None = None
+    stream_id: EventId,
+    rows: Iterable[Row],
+    *,
+    onto: Stream | None = None,
+    until: Callable[[Recorded], bool] | None = None,
 ) -> Stream:
     """The stream that ``rows`` of read_ledger make, without what comes from ``until``'s pick on.
 
+    With ``onto`` they are those that follow its version, and it has the state of what they name.
     Raises `Broken` at the first entry that breaks a rule.
     """
-    stream = Stream(stream_id)
+    stream = Stream(stream_id) if onto is None else onto
     keys: set[bytes] = set()
     for row in rows:
         recorded = _read(stream, row)

@@ -124,10 +124,10 @@ class Projector:
                 return await count(connection, self._halls) if behind else 0
 
 
-async def count(connection: Connection, halls: Halls) -> int:
+async def count(connection: Connection, halls: Halls, *, end: int | None = None) -> int:
     """Count up to `_ENTRIES_MAX` entries in a transaction of their own; how many there were.
 
-    None while another counts. ``halls`` is of earlier calls on the same database.
+    None while another counts, and none from the number ``end`` on. ``halls`` is of earlier calls.
     """
     async with connection.transaction():
         async with connection.pipeline():
@@ -139,8 +139,9 @@ async def count(connection: Connection, halls: Halls) -> int:
         if not locked:
             return 0
         next_seq = locked[0][0]
+        entries_max = _ENTRIES_MAX if end is None else min(_ENTRIES_MAX, end - next_seq)
         cursor = await connection.execute(
-            _READ_UNCOUNTED, (next_seq, _ENTRIES_MAX), prepare=True, binary=True
+            _READ_UNCOUNTED, (next_seq, entries_max), prepare=True, binary=True
         )
         rows = await cursor.fetchall()
         if rows:

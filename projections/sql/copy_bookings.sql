@@ -1,6 +1,6 @@
--- Write bookings as folded.
+-- Write bookings as folded, into the table beside.
 -- locks: the new rows
--- index: bookings_pkey
+-- index: none yet: they are made when all rows are there
 -- rows: one per booking sent
 COPY bookings (
     booking_id, stream_id, user_id, quantity, status, booked_by, booked_at_us,

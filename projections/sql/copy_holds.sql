@@ -1,6 +1,6 @@
--- Write rows of holds as folded.
+-- Write rows of holds as folded, into the table beside.
 -- locks: the new rows
--- index: holds_pkey
+-- index: none yet: they are made when all rows are there
 -- rows: one per row sent
 COPY holds (
     hold_id, stream_id, user_id, quantity, status, held_by, expires_at_us,

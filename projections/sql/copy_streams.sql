@@ -1,6 +1,6 @@
--- Write stream rows as folded.
+-- Write stream rows as folded, into the table beside.
 -- locks: the new rows
--- index: streams_pkey
+-- index: none yet: they are made when all rows are there
 -- rows: one per stream sent
 COPY streams (
     stream_id, version, head_hash, capacity, booked, held, updated_at_us,

@@ -108,7 +108,7 @@ def test_verify_says_what_it_read_and_that_it_holds(sold: tuple[str, str], shop_
     _, database = sold
     plain = flashticket("verify", database_url=database, redis_url=shop_redis)
     assert plain.exit_code == HOLDS, plain.output
-    assert plain.stdout.endswith("L1 to L7 hold\n")
+    assert plain.stdout.endswith("L1 to L7 and the log hold\n")
     report = json.loads(flashticket("verify", "--json", database_url=database).stdout)
     assert (report["holds"], report["violations"]) == (True, [])
     assert report["entries"] >= 4
@@ -194,7 +194,8 @@ def test_rebuild_mends_what_is_derived(copied: str, redis_url: str, damage: Lite
     urls = {"database_url": copied, "redis_url": redis_url}
     assert flashticket("verify", **urls).exit_code == FAILED
     rebuilt = flashticket("rebuild", **urls)
-    assert (rebuilt.exit_code, rebuilt.stdout) == (HOLDS, "1 streams rebuilt\n")
+    assert rebuilt.exit_code == HOLDS
+    assert rebuilt.stdout.startswith("1 streams of 4 entries rebuilt; others waited ")
     assert flashticket("verify", **urls).exit_code == HOLDS
 
 
