@@ -2,13 +2,17 @@
 
 import { answer, every, session } from "./api.js";
 import { doing, field, h, notice, put, s } from "./dom.js";
-import { Check, hashOf, isSigned, parse, parseCheckpoint } from "./ledger.js";
+import { Check, hashOf, isSame, isSigned, parse, parseCheckpoint, tilePath } from "./ledger.js";
+import { proofPicture } from "./proof.js";
 import { start } from "./shell.js";
 import { State } from "./state.js";
 import { verify } from "./verify.mjs";
 import { count, many, shortTime } from "./words.js";
 
 const PAGE = 50;
+const PAGE_FILTERED = 1000;
+const READS_MAX = 50;
+const ONE_BY_ONE_MAX = 2000;
 const FAULTS_MAX = 20;
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 const NDJSON = { Accept: "application/x-ndjson" };
@@ -20,36 +24,60 @@ async function showLedger(into, signal, eventId = "") {
   const stream = h("select", { onchange: () => { location.hash = stream.value ? `#/ledger/${stream.value}` : "#/"; } },
     h("option", { value: "" }, "All events, in the order of the log"),
     events.map((event) => h("option", { value: event.event_id, selected: event.event_id === eventId }, event.name)));
-  const kind = h("select", { onchange: show }, h("option", { value: "" }, "All kinds"));
+  const kind = h("select", { onchange: choose }, h("option", { value: "" }, "All kinds"));
+  const text = h("input", { type: "search", spellcheck: "false", autocomplete: "off", onchange: choose });
+  const from = h("input", { type: "number", min: eventId ? 1 : 0, inputmode: "numeric", onchange: restart });
   const body = h("tbody", {});
   const words = h("p", { class: "soft", role: "status" });
   const place = h("div", {});
   const more = h("button", { class: "quiet" }, "Show more");
   const path = eventId ? `/v1/ledger/streams/${encodeURIComponent(eventId)}` : "/v1/ledger";
-  const entries = [];
+  let entries = [];
+  const isFiltered = () => Boolean(kind.value || text.value.trim());
 
+  function matches(entry) {
+    const wanted = text.value.trim();
+    return (!kind.value || entry.type === kind.value) && (!wanted || entry.hash.startsWith(wanted) || entry.actor === wanted
+      || new TextDecoder().decode(entry.bytes).includes(wanted));
+  }
+  /** Reads on until there is a page more to show, or no more at all. */
   async function read() {
-    const last = entries.at(-1);
-    const after = last === undefined ? "" : `&after=${eventId ? last.version : last.seq}`;
-    const text = await (await answer("GET", `${path}?limit=${PAGE}${after}`, { signal, headers: NDJSON })).text();
-    const page = text.split("\n").filter(Boolean).map(parse);
-    entries.push(...page);
-    more.hidden = page.length < PAGE;
+    const wanted = entries.filter(matches).length + PAGE;
+    for (let reads = 0; reads < READS_MAX; reads++) {
+      const limit = isFiltered() ? PAGE_FILTERED : PAGE;
+      const last = entries.at(-1);
+      const after = last !== undefined ? `&after=${eventId ? last.version : last.seq}` : from.value ? `&after=${from.value - 1}` : "";
+      const lines = await (await answer("GET", `${path}?limit=${limit}${after}`, { signal, headers: NDJSON })).text();
+      const page = lines.split("\n").filter(Boolean).map(parse);
+      entries.push(...page);
+      more.hidden = page.length < limit;
+      if (more.hidden || entries.filter(matches).length >= wanted) break;
+    }
     const kinds = [...new Set(entries.map((entry) => entry.type))].sort();
     const chosen = kind.value;
     put(kind, h("option", { value: "" }, "All kinds"), kinds.map((each) => h("option", { value: each, selected: each === chosen }, each)));
     show();
   }
   function show() {
-    const shown = entries.filter((entry) => !kind.value || entry.type === kind.value);
+    const shown = entries.filter(matches);
     put(body, shown.map((entry) => entryRow(entry, names)));
-    words.textContent = `${many(shown.length, "entry", "entries")} shown${more.hidden ? "" : "; there are more"}.`;
+    words.textContent = `${many(shown.length, "entry", "entries")} shown${isFiltered() ? ` of ${count(entries.length)} looked at` : ""}${more.hidden ? "" : "; there are more"}.`;
   }
-  more.addEventListener("click", doing(more, place, read));
+  const readMore = doing(more, place, read);
+  function choose() {
+    show();
+    if (!more.hidden && entries.filter(matches).length < PAGE) readMore();
+  }
+  function restart() {
+    entries = [];
+    readMore();
+  }
+  more.addEventListener("click", readMore);
   await read();
   put(into, h("h1", {}, "Ledger"),
     h("div", { class: "card stack" },
-      h("div", { class: "fields" }, field("Event", stream), field("Kind", kind)),
+      h("div", { class: "fields" }, field("Event", stream), field("Kind", kind),
+        field("Contains", text, "An id, a seat, or how a hash begins."), field(eventId ? "From version" : "From number", from)),
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Entries" },
         h("table", {}, h("thead", {}, h("tr", {}, ["No.", "Version", "Entry", "Event", "Recorded", "Hash"].map((text) => h("th", { scope: "col" }, text)))), body)),
       words, place, h("div", { class: "buttons" }, more)));
@@ -137,10 +165,11 @@ async function showVerify(into, signal) {
   const place = h("div", {});
   const progress = h("progress", { max: 1, value: 0, "aria-label": "Entries checked" });
   const steps = h("ul", { class: "steps", "aria-live": "polite" });
-  const result = h("section", { class: "card", "aria-label": "Result", hidden: true }, h("h2", {}, "Result"), progress, steps);
+  const picture = proofPicture();
+  const result = h("section", { class: "card", "aria-label": "Result", hidden: true }, h("h2", {}, "Result"), picture.element, progress, steps);
 
   const step = (isGood, text) => steps.append(h("li", { class: isGood === null ? "notice" : isGood ? "notice good" : "notice bad" }, text));
-  function begin() { result.hidden = false; put(steps); progress.value = 0; }
+  function begin() { result.hidden = false; put(steps); progress.value = 0; picture.begin(); }
   function report(check) {
     step(check.faults.length === 0, check.faults.length === 0
       ? `${many(check.count, "entry", "entries")} of ${many(check.streams.size, "event", "events")}: every hash is right, every chain is whole, and no place was ever sold twice.`
@@ -153,37 +182,62 @@ async function showVerify(into, signal) {
     const text = await (await answer("GET", "/tlog/checkpoint", { signal })).text();
     const checkpoint = parseCheckpoint(text);
     if (checkpoint === null) return step(false, "The checkpoint is none.");
-    const check = new Check();
+    let tiles = 0;
+    const wrongTiles = [];
+    const check = new Check({
+      async onTile(index, leaves) {
+        const tile = await (await answer("GET", tilePath(index, leaves.length / 32), { signal })).arrayBuffer();
+        tiles += 1;
+        if (!isSame(new Uint8Array(tile), leaves)) wrongTiles.push(index);
+      },
+    });
     const response = await answer("GET", `/v1/ledger?limit=${checkpoint.size}`, { signal, headers: NDJSON });
     for await (const entries of lines(response.body)) {
-      await check.take(entries);
-      progress.value = check.count / checkpoint.size;
+      // One by one where each is a part of the picture.
+      for (const some of checkpoint.size < ONE_BY_ONE_MAX ? entries.map((entry) => [entry]) : [entries]) {
+        const before = check.faults.length;
+        await check.take(some);
+        progress.value = check.count / checkpoint.size;
+        picture.reach(progress.value, check.faults.length === before);
+      }
     }
+    await check.tile();
     report(check);
+    step(wrongTiles.length === 0, wrongTiles.length === 0
+      ? `${many(tiles, "tile of the tree has", "tiles of the tree have")} the hashes of these entries.`
+      : `${many(wrongTiles.length, "tile", "tiles")} of the tree, from number ${wrongTiles[0]} on, have other hashes than these entries.`);
     const root = await check.root();
+    picture.root(check.count === checkpoint.size && root === checkpoint.root);
     step(check.count === checkpoint.size && root === checkpoint.root, root === checkpoint.root
       ? `The tree over all ${count(checkpoint.size)} entries has the root that the checkpoint states.`
       : "The tree over the entries has another root than the checkpoint states.");
     const own = key.value.trim();
     const keys = own || (await (await answer("GET", "/tlog/keys", { signal })).text());
     const isGood = await isSigned(checkpoint, keys);
+    picture.seal(isGood && own ? true : isGood ? null : false);
     step(isGood && own ? true : isGood ? null : false, !isGood ? "No key given has signed the checkpoint."
       : own ? "The checkpoint is signed with the key you gave."
       : "The checkpoint is signed with the key that this server shows. To rely on it, paste the key you were given.");
   });
 
-  file.addEventListener("change", async () => {
+  file.addEventListener("change", () => { if (file.files.length) verifyFile(file.files[0]); });
+
+  async function verifyFile(chosen) {
     begin();
     try {
-      const stream = await unpacked(file.files[0]);
-      if (!(await isExport(file.files[0]))) {
+      const stream = await unpacked(chosen);
+      if (!(await isExport(chosen))) {
         const check = new Check();
         for await (const entries of lines(stream)) await check.take(entries);
+        picture.reach(1, check.faults.length === 0);
         report(check);
       } else {
         const keys = key.value.split("\n").filter((line) => line.trim());
         const found = await verify(chunks(stream), { keys });
         const isWhole = found.findings.length === 0;
+        picture.reach(1, isWhole);
+        picture.root(isWhole);
+        picture.seal(isWhole && keys.length ? true : isWhole ? null : false);
         step(isWhole, isWhole ? `${many(found.entries, "entry", "entries")} of ${many(found.streams, "event", "events")}: all holds, up to a checkpoint signed with ${keys.length ? "the key you gave" : "a key in the file"}.`
           : `${many(found.findings.length, "fault", "faults")} in ${many(found.entries, "entry", "entries")}.`);
         for (const { rule, what, stream_id: eventId, version } of found.findings.slice(0, FAULTS_MAX))
@@ -193,14 +247,24 @@ async function showVerify(into, signal) {
     } catch (error) {
       step(false, `This file can't be verified: ${error.message}.`);
     }
-  });
+  }
+
+  const drop = h("section", { class: "card drop", "aria-label": "A file",
+      ondragover: (event) => { event.preventDefault(); drop.classList.add("over"); },
+      ondragleave: () => drop.classList.remove("over"),
+      ondrop: (event) => {
+        event.preventDefault();
+        drop.classList.remove("over");
+        if (event.dataTransfer.files.length) verifyFile(event.dataTransfer.files[0]);
+      },
+    }, h("h2", {}, "A file"), field("Export, or entries as NDJSON", file, "Choose it, or drop it here: what flashticket export wrote, or what GET /v1/ledger answers with Accept: application/x-ndjson. The file stays on your machine."));
 
   put(into, h("h1", {}, "Verify in this browser"),
     crypto.subtle ? null : notice("bad", "This browser only checks hashes on pages that come by https or from this machine."),
-    h("p", {}, "Your browser fetches every entry, computes all hashes, chains and the Merkle tree anew, and compares them with the signed checkpoint."),
+    h("p", {}, "Your browser fetches every entry and the log's tiles, computes all hashes, chains and the Merkle tree anew, and compares them with the tiles and the signed checkpoint."),
     h("div", { class: "stack" },
       h("form", { class: "card", onsubmit: verifyLog }, field("Public key of the log (optional)", key), place, button),
-      h("section", { class: "card", "aria-label": "A file" }, h("h2", {}, "A file"), field("Export, or entries as NDJSON", file, "What flashticket export wrote, or what GET /v1/ledger answers with Accept: application/x-ndjson. The file stays on your machine.")),
+      drop,
       result));
 }
 

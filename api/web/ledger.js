@@ -5,6 +5,9 @@
 import { State } from "./state.js";
 
 const TAG = new TextEncoder().encode("flashticket/entry/1\n");
+const STUB = new TextEncoder().encode("flashticket/long-entry/1\n");
+const ENTRY_BYTES_MAX = 65_535;
+const TILE = 256;
 const GENESIS = "0".repeat(64);
 const AT_ONCE = 500;
 const PAYLOAD = '"payload":';
@@ -15,6 +18,8 @@ const unbase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCo
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
 const uuid = (text) => unhex(text.replaceAll("-", ""));
 const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+
+export const isSame = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
 
 function joined(parts) {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
@@ -50,12 +55,26 @@ export function preimage(entry) {
   ]);
 }
 
+/** What the tree has of an entry: of one too long for a bundle, a stub; see docs/formats/log.md. */
+const logged = (image, hash) =>
+  image.length <= ENTRY_BYTES_MAX ? image : joined([STUB, image.subarray(20, 44), image.subarray(70, 102), hash]);
+
+/** Where a tile of the tree's lowest level is found (C2SP tlog-tiles), of `width` hashes. */
+export function tilePath(index, width) {
+  const digits = String(index).padStart(3 * Math.ceil(String(index).length / 3), "0").match(/.{3}/g);
+  const path = digits.map((part, at) => (at < digits.length - 1 ? `x${part}` : part)).join("/");
+  return `/tlog/tile/0/${path}${width < TILE ? `.p/${width}` : ""}`;
+}
+
 /** The hash that an entry should have, hexadecimal. */
 export const hashOf = async (entry) => hex(await sha256(preimage(entry)));
 
 /** Goes through entries in the order of the log and keeps what is needed to judge them. */
 export class Check {
-  constructor() {
+  /** `onTile` is awaited with each tile of the tree's lowest level: its index and its hashes. */
+  constructor({ onTile = null } = {}) {
+    this.onTile = onTile;
+    this.leaves = [];
     this.streams = new Map();
     this.faults = [];
     this.count = 0;
@@ -69,12 +88,20 @@ export class Check {
       const some = entries.slice(at, at + AT_ONCE);
       const images = some.map(preimage);
       const hashes = await Promise.all(images.map(sha256));
-      const leaves = await Promise.all(images.map((image) => sha256(joined([[0], image]))));
+      const leaves = await Promise.all(images.map((image, index) => sha256(joined([[0], logged(image, hashes[index])]))));
       for (const [index, entry] of some.entries()) {
         this.link(entry, hex(hashes[index]));
         await this.grow(entry, leaves[index]);
+        this.leaves.push(leaves[index]);
+        if (this.leaves.length === TILE) await this.tile();
       }
     }
+  }
+
+  /** Tells `onTile` of the last tile, which may not be full. */
+  async tile() {
+    if (this.leaves.length) await this.onTile?.(Math.ceil(this.count / TILE) - 1, joined(this.leaves));
+    this.leaves = [];
   }
 
   link(entry, hash) {

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import zstandard
+from selenium.webdriver.support.ui import Select
 from served import Api
 from window import Window
 
@@ -25,12 +26,19 @@ def event_id(api: Api) -> str:
     event_id, user_id = api.add_event(name="Späte Show ☂"), api.add_user()
     for n in range(4):
         assert api.book(event_id, user_id, key=f"key-{n}").status_code == 201
+    await_signed(api, event_id)
+    return event_id
+
+
+def await_signed(api: Api, event_id: str) -> None:
+    """Return once all of the event's entries are in a signed checkpoint."""
     deadline = time.monotonic() + 10
     while True:
+        seq = api.auditor.get(f"/v1/ledger/streams/{event_id}").json()["items"][-1]["seq"]
         checkpoint = api.nobody.get("/tlog/checkpoint")
-        if checkpoint.status_code == 200 and int(checkpoint.text.split("\n")[1]) >= 5:
-            return event_id
-        assert time.monotonic() < deadline, "nothing is signed"
+        if seq is not None and int(checkpoint.text.split("\n")[1]) > seq:
+            return
+        assert time.monotonic() < deadline, "it is not signed"
         time.sleep(0.05)
 
 
@@ -44,6 +52,37 @@ def test_an_entry_shows_its_bytes_and_that_its_hash_is_right(
     auditor.see('"name":"Späte Show ☂"')
 
 
+def test_entries_are_filtered_by_kind_by_what_they_contain_and_from_a_number(
+    auditor: Window, api: Api, event_id: str
+) -> None:
+    stored = api.auditor.get(f"/v1/ledger/streams/{event_id}").json()["items"]
+    auditor.visit(f"/auditor#/ledger/{event_id}")
+    auditor.see("5 entries shown.")
+    Select(auditor.control("Kind")).select_by_visible_text("SeatsBooked")
+    auditor.see("4 entries shown of 5 looked at.")
+    auditor.write("Contains", stored[3]["payload"]["booking_id"] + "\n")
+    auditor.see("1 entry shown of 5 looked at.")
+    auditor.write("Contains", stored[2]["hash"][:12] + "\n")
+    auditor.see("1 entry shown of 5 looked at.")
+    auditor.visit(f"/auditor#/ledger/{event_id}")
+    auditor.write("From version", "4\n")
+    auditor.see("2 entries shown.")
+
+
+def test_a_file_that_is_dropped_is_verified(auditor: Window, api: Api, event_id: str) -> None:
+    headers = {"Accept": "application/x-ndjson"}
+    ndjson = api.auditor.get(f"/v1/ledger/streams/{event_id}", headers=headers).text
+    auditor.visit("/auditor#/verify")
+    auditor.run(
+        "const files = new DataTransfer(); files.items.add(new File([arguments[0]], 'entries'));"
+        "document.querySelector('.drop').dispatchEvent("
+        "new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true }))",
+        ndjson,
+    )
+    auditor.see("5 entries of 1 event: every hash is right")
+    assert auditor.run("return document.querySelectorAll('.proof rect.good').length") == 96
+
+
 def test_the_log_is_verified_with_the_key_that_the_auditor_was_given(
     auditor: Window, api: Api, event_id: str
 ) -> None:
@@ -55,6 +94,9 @@ def test_the_log_is_verified_with_the_key_that_the_auditor_was_given(
     auditor.see("every hash is right, every chain is whole, and no place was ever sold twice")
     auditor.see("has the root that the checkpoint states")
     auditor.see("signed with the key you gave")
+    auditor.see("the hashes of these entries")
+    wrong = ".proof rect:not(.good), .proof circle:not(.good)"
+    assert auditor.run(f"return document.querySelectorAll('{wrong}').length") == 0
 
 
 def test_history_amounts_to_what_the_api_says_and_goes_back_in_time(
@@ -100,6 +142,20 @@ def test_history_amounts_to_what_the_api_says_and_goes_back_in_time(
     auditor.see("2 of")
     auditor.see("SeatsBooked")
     assert auditor.find("main dl").text.split("\n")[2:4] == ["Booked", "2"]
+
+
+def test_a_log_with_an_entry_too_long_for_a_tile_bundle_is_verified(
+    auditor: Window, api: Api
+) -> None:
+    rows = [{"section": "S" * 40, "row": str(row), "seats": 500} for row in range(4)]
+    event_id = api.add_event(capacity=2_000, seats=rows)
+    (entry,) = api.auditor.get(f"/v1/ledger/streams/{event_id}").json()["items"]
+    assert len(str(entry["payload"])) > 65_535
+    await_signed(api, event_id)
+    auditor.visit("/auditor#/verify")
+    auditor.press("Verify the log")
+    auditor.see("has the root that the checkpoint states")
+    auditor.see("the hashes of these entries")
 
 
 def test_another_logs_key_is_not_taken(auditor: Window, api: Api, event_id: str) -> None:
@@ -170,3 +226,11 @@ def test_a_planted_tampering_is_found_and_named(
     auditor.press("Verify the log")
     auditor.see(f"Entry 3 (SeatsBooked) of event {event_id} is not what its hash says.")
     auditor.see("another root than the checkpoint states")
+    auditor.see("of the tree, from number 0 on, have other hashes than these entries.")
+    found = auditor.run(
+        "return ['rect.bad', 'rect.good', 'circle.bad']"
+        ".map(each => document.querySelectorAll('.proof ' + each).length)"
+    )
+    assert found[0] < found[1], "of the entries, that one is marked"
+    assert found[2] >= 2
+    auditor.keep_screenshot("auditor-verify-tampered")
