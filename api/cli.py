@@ -476,21 +476,36 @@ def verify_export(
 
 
 @main.command()
+@click.option(
+    "--previous",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An older checkpoint, or a receipt with one: nothing up to it may have changed.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="The log's public key, or a file with such keys; those kept here where not given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def verify(as_json: bool) -> None:
+def verify(previous: Path | None, keys: tuple[str, ...], as_json: bool) -> None:
     """Replay everything from the database; exit 0 only if every invariant holds."""
+    from api.exports import previous_checkpoint
+    from api.receipts import verifier_keys
     from api.reports import progress, report_as_json, report_as_text
-    from ledger.verify import snapshot
-    from ledger.verify import verify as run
-    from projections.cache import compare_cache
+    from api.verification import verify_database
 
-    with (
-        _servers() as settings,
-        snapshot(_url(settings)) as connection,
-        compare_cache(settings.redis_url) as compare,
-        progress("entries verified") as advance,
-    ):
-        report = run(connection, advance, compare)
+    with _servers() as settings, _keys_usable(), progress("entries verified") as advance:
+        trusted = verifier_keys(keys) or _log_keys().verifying()
+        report = verify_database(
+            _url(settings),
+            settings.redis_url,
+            keys=trusted,
+            previous=None if previous is None else previous_checkpoint(previous),
+            progress=advance,
+        )
+    if not trusted:
+        click.echo("No key of the log is here: its signature was not checked.", err=True)
     click.echo(report_as_json(report) if as_json else report_as_text(report))
     if report.violations:
         sys.exit(EXIT_FAILED)
@@ -632,39 +647,6 @@ def bench(
         _end(EXIT_OUT_OF_REACH, str(error))
     click.echo(as_text(result))
     if not result.ok:
-        sys.exit(EXIT_FAILED)
-
-
-@main.command()
-@click.option("--minutes", type=click.FloatRange(min=0.1), help="Begin no round after so many.")
-@click.option("--rounds", type=click.IntRange(min=1), help="As many rounds; else one per fault.")
-@click.option("--seed", default=0, show_default=True, help="Of the first round; then one more.")
-def torture(minutes: float | None, rounds: int | None, seed: int) -> None:
-    """Sell while servers are killed, frozen and cut off, and audit every round.
-
-    On servers of its own, which nothing else uses: no database that is set is touched.
-    """
-    try:
-        from loadtest.torture.faults import FAULTS
-        from loadtest.torture.rounds import StageFailed, summary
-        from loadtest.torture.rounds import torture as run
-    except ImportError as error:
-        _end(EXIT_OUT_OF_REACH, f"Not here: pip install 'flashticket[embedded,loadtest]' ({error})")
-    if minutes is None and rounds is None:
-        rounds = len(FAULTS)
-    try:
-        played = asyncio.run(
-            run(
-                seed=seed,
-                rounds=rounds,
-                seconds_max=None if minutes is None else minutes * 60,
-                say=click.echo,
-            )
-        )
-    except StageFailed as error:
-        _end(EXIT_OUT_OF_REACH, str(error))
-    click.echo(summary(played))
-    if any(each.findings for each in played):
         sys.exit(EXIT_FAILED)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import psycopg
 
+from api.reports import counted
 from api.services import log_keys_of
 from api.settings import Settings
 from api.witness_requests import open_asking
@@ -66,9 +67,8 @@ def previous_checkpoint(path: Path) -> bytes:
 
 def export_report_as_text(report: Report) -> str:
     """What was verified, every finding, and the verdict."""
-    lines = [
-        f"{report.entries:,} entries in {report.streams:,} events of {report.origin or 'no log'}"
-    ]
+    entries = counted(report.entries, "entry", "entries")
+    lines = [f"{entries} in {counted(report.streams, 'event')} of {report.origin or 'no log'}"]
     if report.is_key_from_file and report.signed_by:
         lines.append(
             "Signed by the key in the file itself. Compare it with the one you were given:"
@@ -76,7 +76,7 @@ def export_report_as_text(report: Report) -> str:
     lines += report.signed_by
     lines += [_finding_as_text(finding) for finding in report.findings]
     lines.append(
-        f"{len(report.findings)} findings"
+        counted(len(report.findings), "finding")
         if report.findings
         else "Chain, tree, signature and L1 to L4 hold"
     )

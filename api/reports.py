@@ -40,11 +40,21 @@ def progress(label: str) -> Iterator[Callable[[int], None]]:
 
 def report_as_text(report: Report) -> str:
     """What was verified, every violation, and the verdict."""
-    entries = f"{report.entries:,} entries in {report.streams:,} streams"
-    lines = [f"{entries}: {report.bookings:,} bookings, {report.tickets:,} tickets booked"]
+    entries = counted(report.entries, "entry", "entries")
+    bookings, tickets = counted(report.bookings, "booking"), counted(report.tickets, "ticket")
+    lines = [f"{entries} in {counted(report.streams, 'event')}: {bookings}, {tickets} booked"]
     lines += [_violation_as_text(violation) for violation in report.violations]
-    lines.append(f"{len(report.violations)} violations" if report.violations else "L1 to L7 hold")
+    lines.append(
+        counted(len(report.violations), "violation")
+        if report.violations
+        else "L1 to L7 and the log hold"
+    )
     return "\n".join(lines)
+
+
+def counted(count: int, one: str, more: str | None = None) -> str:
+    """A number of things: ``1 event``, ``2 events``."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def _violation_as_text(violation: Violation) -> str:

@@ -48,6 +48,8 @@ class _Derived:
     stream_id_at: int
     read: Callable[[list[Row]], Keyed]
     expect: Callable[[Stream], Keyed]
+    place: Callable[[Any, Any], int | None] = lambda *_: None
+    """The version from which on a row and what it should be are apart, if they tell."""
 
 
 _DERIVED: Final = (
@@ -57,6 +59,7 @@ _DERIVED: Final = (
         0,
         lambda found: {"row": _summary(rows.stream_from_row(found[0]))} if found else {},
         lambda stream: {"row": _summary(stream)},
+        lambda row, stream: None if row[0] == stream[0] else min(row[0], stream[0]) + 1,
     ),
     _Derived(
         "booking",
@@ -127,20 +130,22 @@ def verify(
     connection: psycopg.Connection[Row],
     progress: Progress,
     also: Callable[[Stream], Violation | None],
+    watch: Callable[[Row], None] = lambda _: None,
 ) -> Report:
     """Check L1 to L7 over the whole of ``connection``'s snapshot.
 
-    ``also`` may hold further derived values of a stream against its fold. Raises psycopg.Error
-    when the database cannot be read to the end.
+    ``also`` may hold further derived values of a stream against its fold; ``watch`` is told of
+    every row of read_ledger, in order. Raises psycopg.Error when the database cannot be read to
+    the end.
     """
     report = Report()
     for (setting,) in connection.execute(FIND_UNDURABLE_SETTINGS.decode()):
         report.violations.append(Violation("L5", None, None, f"PostgreSQL has {setting} off"))
     beside = [
-        (derived, _Beside(_read(connection, derived.query), derived.stream_id_at))
+        (derived, _Beside(read(connection, derived.query), derived.stream_id_at))
         for derived in _DERIVED
     ]
-    entries = _counted(_read(connection, _READ_LEDGER), report, progress)
+    entries = _counted(read(connection, _READ_LEDGER), report, progress, watch)
     for stream_id, stream_rows in groupby(entries, key=lambda row: row[0]):
         report.streams += 1
         found = [(derived, each.take(stream_id)) for derived, each in beside]
@@ -172,7 +177,7 @@ def _compare(folded: Stream, derived: _Derived, found: list[Row]) -> Violation |
             return Violation("L5", stream_id, None, f"{what} {key} is projected without entry")
         if value != expected[key]:
             told = f"{what} {key} is projected as {value}, the entries give {expected[key]}"
-            return Violation("L6", stream_id, None, told)
+            return Violation("L6", stream_id, derived.place(value, expected[key]), told)
     missing = next((key for key in expected if key not in actual), None)
     if missing is not None:
         return Violation("L6", stream_id, None, f"{what} {missing} is not projected")
@@ -189,9 +194,9 @@ def replay(
     Raises `Broken` at the first entry that breaks a rule.
     """
     if stream_id is None:
-        entries = _read(connection, _READ_LEDGER)
+        entries = read(connection, _READ_LEDGER)
     else:
-        entries = _read(connection, _READ_STREAM, (stream_id,))
+        entries = read(connection, _READ_STREAM, (stream_id,))
     for each_id, of_stream in groupby(entries, key=lambda row: row[0]):
         yield fold(each_id, of_stream, until=until)
 
@@ -228,18 +233,21 @@ class _Beside:
         self._next = None if group is None else (group[0], list(group[1]))
 
 
-def _read(
+def read(
     connection: psycopg.Connection[Row], query: bytes, parameters: tuple[Any, ...] = ()
 ) -> Iterator[Row]:
-    # A cursor on the server: memory does not grow with the table.
+    """The rows of a query, by a cursor on the server: memory does not grow with the table."""
     with RawServerCursor(connection, f"read_{next(_CURSORS)}") as cursor:
         cursor.itersize = _ROWS_AT_A_TIME
         cursor.execute(query, parameters, binary=True)
         yield from cursor
 
 
-def _counted(entries: Iterable[Row], report: Report, progress: Progress) -> Iterator[Row]:
+def _counted(
+    entries: Iterable[Row], report: Report, progress: Progress, watch: Callable[[Row], None]
+) -> Iterator[Row]:
     for entry in entries:
+        watch(entry)
         report.entries += 1
         if report.entries % _ROWS_AT_A_TIME == 0:
             progress(_ROWS_AT_A_TIME)

@@ -16,6 +16,7 @@ import orjson
 from ledger.chain import GENESIS, TAG
 from ledger.codec import INTEGER_MAX
 from projections.export_format import from_base64
+from projections.leaf_ranges import NO_LEAF
 from projections.lean_rules import READINGS, FieldsWrong, LeanStream, RuleBroken
 from projections.leaves import ENTRY_BYTES_MAX, logged
 from projections.merkle import leaf_hash
@@ -34,9 +35,6 @@ _UNREADABLE: Final = (
     struct.error,  # a number out of range
 )
 _NOT_WELL: Final = (*_UNREADABLE, FieldsWrong, RuleBroken)
-
-NO_LEAF: Final = bytes(32)
-"""Stands for the leaf hash of an entry whose bytes cannot be told; no entry hashes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +269,7 @@ class Scan:
         self.scanned.findings.append(Finding(rule, what, self._stream_id))
 
     def _line(self, row: list[Any]) -> _Line:
-        if len(row) != len(_Line._fields) or _is_odd(row):
+        if len(row) != len(_Line._fields) or is_odd(row):
             raise _Broken("format", None, "an entry is eleven values, all numbers integers")
         if self._stream_id is None:
             raise _Broken("format", None, "an entry stands before the first stream")
@@ -428,7 +426,7 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= INTEGER_MAX
 
 
-def _is_odd(value: Any) -> bool:
+def is_odd(value: Any) -> bool:
     """Whether there are other numbers in it than integers that every JSON reader gets right."""
     match value:
         case bool() | float():
@@ -436,8 +434,8 @@ def _is_odd(value: Any) -> bool:
         case int():
             return not -INTEGER_MAX <= value <= INTEGER_MAX
         case list():
-            return any(map(_is_odd, value))
+            return any(map(is_odd, value))
         case dict():
-            return any(map(_is_odd, value.values()))
+            return any(map(is_odd, value.values()))
         case _:
             return False

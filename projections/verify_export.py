@@ -8,7 +8,6 @@ range after range is then hashed up to the root. So memory is bounded by the lar
 import gc
 import multiprocessing
 import tempfile
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -21,8 +20,19 @@ import orjson
 from ledger.codec import INTEGER_MAX
 from projections import export_format
 from projections.export_format import COLUMNS, ExportInvalid, Frame, Kind
-from projections.lean_scan import NO_LEAF, Finding, Scan
-from projections.merkle import HASH_BYTES, RightEdge, root_of
+from projections.leaf_ranges import (
+    RANGE,
+    LeafRange,
+    LeafSorter,
+    Pieces,
+    append_range,
+    hash_range,
+    jobs,
+    root_within,
+    runs,
+)
+from projections.lean_scan import Finding, Scan, is_odd
+from projections.merkle import RightEdge, root_of
 from projections.notes import (
     ED25519,
     Checkpoint,
@@ -34,14 +44,10 @@ from projections.notes import (
 )
 from projections.tiles import split
 
-RANGE: Final = 1 << 16
-"""Leaves that are sorted and hashed at a time; a power of two."""
-
-_RANGE_HEIGHT: Final = 16
 _JOB_BYTES_MIN: Final = 4 << 20
 _ALONE_BYTES_MAX: Final = 16 << 20  # less is done before other processes have started
 _FINDINGS_MAX: Final = 1_000
-_SEQ_BYTES: Final = 8
+_DIFFERENCES_MAX: Final = 100_000
 
 Progress = Callable[[int], None]
 """Is told how many more entries have been verified."""
@@ -60,15 +66,6 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Leaf hashes of one range, unsorted: numbers, then hashes, at a place in a file."""
-
-    path: str
-    offset: int
-    count: int
-
-
 @dataclass(slots=True)
 class _Part:
     """What a pass over some streams gives back; leaf hashes stay in its file."""
@@ -78,18 +75,8 @@ class _Part:
     first_stream_id: str | None
     last_stream_id: str | None
     findings: list[Finding]
-    pieces: dict[int, _Piece]
+    pieces: Pieces
     end: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """The leaves of a range: its root if it is full, itself if it is the last or asked for."""
-
-    root: bytes | None
-    hashes: bytes | None
-    missing: tuple[int, ...]
-    doubled: tuple[int, ...]
 
 
 def verify_export(
@@ -219,7 +206,7 @@ def _scan(blocks: Iterable[bytes], size: int, leaves_path: str, progress: Progre
     gc.disable()
     try:
         scan = Scan(size)
-        sorter = _Sorter(leaves_path)
+        sorter = LeafSorter(leaves_path)
         told = 0
         for block in blocks:
             scan.feed(block)
@@ -233,49 +220,12 @@ def _scan(blocks: Iterable[bytes], size: int, leaves_path: str, progress: Progre
             first_stream_id=scanned.first_stream_id,
             last_stream_id=scanned.last_stream_id,
             findings=scanned.findings[:_FINDINGS_MAX],
-            pieces=sorter.write(),
+            pieces=sorter.pieces(),
             end=scanned.end,
         )
     finally:
         if was_enabled:
             gc.enable()
-
-
-class _Sorter:
-    """Puts leaf hashes into ranges of the sequence."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._seqs: dict[int, array[int]] = {}
-        self._leaves: dict[int, bytearray] = {}
-
-    def take(self, seqs: list[int], leaves: list[bytes]) -> None:
-        """Take over and empty both lists."""
-        if seqs:
-            first = min(seqs) // RANGE
-            if max(seqs) // RANGE == first:
-                self._put(first, seqs, b"".join(leaves))
-            else:
-                for seq, leaf in zip(seqs, leaves, strict=True):
-                    self._put(seq // RANGE, (seq,), leaf)
-        seqs.clear()
-        leaves.clear()
-
-    def _put(self, which: int, seqs: Sequence[int], leaves: bytes) -> None:
-        if which not in self._seqs:
-            self._seqs[which] = array("Q")
-            self._leaves[which] = bytearray()
-        self._seqs[which].extend(seqs)
-        self._leaves[which] += leaves
-
-    def write(self) -> dict[int, _Piece]:
-        """Where in the file each range's leaf hashes now are."""
-        pieces = {}
-        with Path(self._path).open("wb") as file:
-            for which, seqs in self._seqs.items():
-                pieces[which] = _Piece(self._path, file.tell(), len(seqs))
-                file.write(seqs.tobytes() + self._leaves[which])
-        return pieces
 
 
 def _sum_up(report: Report, parts: Sequence[_Part]) -> None:
@@ -310,95 +260,34 @@ def _check_tree(
 ) -> None:
     edge, older_root, missing = RightEdge(), None, False
     older_at = None if older is None else divmod(older.size, RANGE)
-    for which, leaves in enumerate(_ranges(checkpoint.size, older, parts, executor)):
+    found = jobs(
+        checkpoint.size,
+        [part.pieces for part in parts],
+        asked=-1 if older_at is None else older_at[0],
+    )
+    hashed = map(hash_range, found) if executor is None else executor.map(hash_range, found)
+    for which, leaves in enumerate(hashed):
         report.findings += _gaps(leaves)
         missing = missing or bool(leaves.missing)
         if older_at is not None and older_at[0] == which:
-            older_root = _root_within(edge, leaves, older_at[1])
-        if leaves.root is not None:
-            edge.append([leaves.root], height=_RANGE_HEIGHT)
-        else:
-            edge.append(split(leaves.hashes or b""))
+            older_root = root_within(edge, leaves, older_at[1])
+        append_range(edge, leaves)
     if older_at is not None and older_root is None:
         older_root = edge.root()  # of the very same size
     is_right = edge.root() == checkpoint.root
     is_consistent = older is None or older_root == older.root
-    if (not is_right or not is_consistent) and not missing:
-        report.findings += _locate(path, checkpoint, older, is_right, is_consistent, parts)
+    if not is_right or not is_consistent:
+        located = _locate(path, checkpoint, older, is_right, is_consistent, parts)
+        # Where some are missing it goes without saying that the tree is another.
+        report.findings += [each for each in located if not missing or each.seq is not None]
 
 
-def _ranges(
-    size: int, older: Checkpoint | None, parts: Sequence[_Part], executor: Executor | None
-) -> Iterator[_Range]:
-    asked = -1 if older is None else older.size // RANGE
-    jobs = [
-        (
-            which,
-            min(RANGE, size - which * RANGE),
-            which == asked,
-            [part.pieces[which] for part in parts if which in part.pieces],
-        )
-        for which in range(-(-size // RANGE))
-    ]
-    return map(_hash_range, jobs) if executor is None else executor.map(_hash_range, jobs)
-
-
-def _hash_range(job: tuple[int, int, bool, list[_Piece]]) -> _Range:
-    which, width, is_asked, pieces = job
-    by_seq: dict[int, bytes] = {}
-    doubled: list[int] = []
-    for seqs, leaves in map(_read_piece, pieces):
-        before = len(by_seq)
-        fresh = dict(zip(seqs, leaves, strict=True))
-        doubled += fresh.keys() & by_seq.keys()
-        by_seq |= fresh
-        if len(by_seq) - before != len(seqs):
-            doubled += [seq for seq in fresh if seqs.count(seq) > 1]
-    first = which * RANGE
-    missing = [seq for seq in range(first, first + width) if seq not in by_seq]
-    hashes = [by_seq.get(seq, NO_LEAF) for seq in range(first, first + width)]
-    is_full = width == RANGE
-    return _Range(
-        root=root_of(hashes) if is_full else None,
-        hashes=b"".join(hashes) if is_asked or not is_full else None,
-        missing=tuple(missing),
-        doubled=tuple(sorted(set(doubled))),
-    )
-
-
-def _read_piece(piece: _Piece) -> tuple["array[int]", list[bytes]]:
-    with Path(piece.path).open("rb") as file:
-        file.seek(piece.offset)
-        seqs = array("Q", file.read(piece.count * _SEQ_BYTES))
-        return seqs, split(file.read(piece.count * HASH_BYTES))
-
-
-def _root_within(edge: RightEdge, leaves: _Range, count: int) -> bytes:
-    """The root of the tree that ends ``count`` leaves into a range."""
-    shorter = edge.copy()
-    shorter.append(split(leaves.hashes or b"")[:count])
-    return shorter.root()
-
-
-def _gaps(leaves: _Range) -> Iterator[Finding]:
-    for first, last in _runs(leaves.missing):
+def _gaps(leaves: LeafRange) -> Iterator[Finding]:
+    for first, last in runs(leaves.missing):
         which = f"entry {first} is" if first == last else f"entries {first} to {last} are"
         yield Finding("tree", f"{which} missing", seq=first)
     for seq in leaves.doubled:
         yield Finding("tree", f"the number {seq} is given twice", seq=seq)
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    first = last = None
-    for number in numbers:
-        if first is None or last is None:
-            first = number
-        elif number != last + 1:
-            yield first, last
-            first = number
-        last = number
-    if first is not None and last is not None:
-        yield first, last
 
 
 # When the tree is another: where. The tiles in the file are those that were published.
@@ -420,16 +309,14 @@ def _locate(
     ):
         if holds or stated is None:
             continue
-        seq = None
         what = f"the entries are not those that the {which} was signed for"
         if _root_of_first(published, stated.size) == stated.root:
-            seq = _first_difference(published, stated.size, parts)
-        if seq is None:
-            what += ", nor are the published tiles: one of the first"
-            findings.append(Finding(rule, f"{what} {stated.size}"))
+            differing = _differences(published, stated.size, parts)
+            for seq, stream_id, version in _firsts_of_streams(path, differing):
+                findings.append(Finding(rule, what, stream_id, version, seq))
         else:
-            stream_id, version = _entry_at(path, seq)
-            findings.append(Finding(rule, what, stream_id, version, seq))
+            what += f", nor are the published tiles: one of the first {stated.size}"
+            findings.append(Finding(rule, what))
     return findings
 
 
@@ -449,25 +336,38 @@ def _root_of_first(leaves: list[bytes], size: int) -> bytes | None:
     return root_of(leaves[:size]) if len(leaves) >= size else None
 
 
-def _first_difference(published: list[bytes], size: int, parts: Sequence[_Part]) -> int | None:
-    for which in range(-(-size // RANGE)):
-        pieces = [part.pieces[which] for part in parts if which in part.pieces]
-        first, width = which * RANGE, min(RANGE, size - which * RANGE)
-        hashes = split(_hash_range((which, width, True, pieces)).hashes or b"")
-        for seq, (ours, theirs) in enumerate(zip(hashes, published[first:], strict=False), first):
-            if ours != theirs:
-                return seq
-    return None
+def _differences(published: list[bytes], size: int, parts: Sequence[_Part]) -> set[int]:
+    """The numbers of the entries that are others than published, or as many as are of use."""
+    found: set[int] = set()
+    for which, width, _, pieces in jobs(size, [part.pieces for part in parts]):
+        first = which * RANGE
+        hashes = split(hash_range((which, width, True, pieces)).hashes or b"")
+        pairs = zip(hashes, published[first:], strict=False)
+        found.update(seq for seq, (ours, theirs) in enumerate(pairs, first) if ours != theirs)
+        if len(found) > _DIFFERENCES_MAX:
+            break
+    return found
 
 
-def _entry_at(path: Path, seq: int) -> tuple[str | None, int | None]:
-    stream_id = None
+def _firsts_of_streams(path: Path, seqs: set[int]) -> list[tuple[int, str, int]]:
+    """Of each stream the first of the entries with these numbers: number, stream, version."""
+    places: dict[int, tuple[str, int]] = {}
+    stream_id: str | None = None
     for line in _lines(path, Kind.ENTRIES):
-        if type(line) is dict:
-            stream_id = line.get("stream", stream_id)
-        elif type(line) is list and line[1:2] == [seq]:
-            return stream_id, line[0]
-    return None, None
+        if type(line) is dict and line.keys() == {"stream"}:
+            stream_id = line["stream"] if type(line["stream"]) is str else stream_id
+        elif stream_id is not None and _is_one_of(line, seqs):
+            places[line[1]] = (stream_id, line[0])
+    firsts: dict[str, tuple[int, str, int]] = {}
+    for seq in sorted(places):
+        stream_id, version = places[seq]
+        firsts.setdefault(stream_id, (seq, stream_id, version))
+    return list(firsts.values())
+
+
+def _is_one_of(line: Any, seqs: set[int]) -> bool:
+    is_entry = type(line) is list and len(line) == len(COLUMNS) and not is_odd(line)
+    return is_entry and type(line[1]) is int and line[1] in seqs
 
 
 # The file.

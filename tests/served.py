@@ -23,9 +23,8 @@ import psycopg
 from api.demo import create_key
 from api.embedded.ports import free_port
 from api.keys import Role
+from api.verification import verify_database
 from ledger.replay import Violation
-from ledger.verify import snapshot, verify
-from projections.cache import compare_cache
 
 PLAIN: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used, all being plain HTTP; without it every client reads the certificates of the world."""
@@ -239,8 +238,7 @@ def new_keys(database_url: str) -> dict[str, str]:
 
 def violations(database_url: str, redis_url: str | None = None) -> list[Violation]:
     """What `flashticket verify` finds wrong."""
-    with snapshot(database_url) as connection, compare_cache(redis_url) as compare:
-        return verify(connection, lambda _: None, compare).violations
+    return verify_database(database_url, redis_url).violations
 
 
 def count_entries(database_url: str) -> int:

@@ -198,18 +198,18 @@ def test_a_payload_that_is_none_is_found(vandal: psycopg.Connection[Any], payloa
 
 
 @pytest.mark.parametrize(
-    ("version", "found_at"),
+    ("version", "found_by", "found_at"),
     [
-        pytest.param(1, 2, id="the first"),
-        pytest.param(3, 4, id="one in the middle"),
-        pytest.param(6, None, id="the last, which only the stream row still knows of"),
+        pytest.param(1, "L3", 2, id="the first"),
+        pytest.param(3, "L3", 4, id="one in the middle"),
+        pytest.param(6, "L6", 6, id="the last, which only the stream row still knows of"),
     ],
 )
 def test_a_deleted_entry_is_found(
-    vandal: psycopg.Connection[Any], version: int, found_at: int | None
+    vandal: psycopg.Connection[Any], version: int, found_by: str, found_at: int
 ) -> None:
     vandal.execute("DELETE FROM ledger WHERE stream_id = %s AND version = %s", (DAMAGED, version))
-    assert first_violation(vandal) == ("L6" if found_at is None else "L3", found_at)
+    assert first_violation(vandal) == (found_by, found_at)
 
 
 def test_a_deleted_stream_is_found_by_the_rows_it_left(vandal: psycopg.Connection[Any]) -> None:
@@ -297,7 +297,7 @@ def test_a_forged_entry_that_breaks_no_rule_is_found_by_the_rows_it_did_not_move
     vandal: psycopg.Connection[Any],
 ) -> None:
     forge(vandal, booked())
-    assert first_violation(vandal) == ("L6", None)
+    assert first_violation(vandal) == ("L6", 7)
 
 
 def test_an_entry_older_than_the_one_before_is_found(vandal: psycopg.Connection[Any]) -> None:
