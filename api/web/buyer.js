@@ -332,7 +332,7 @@ function bookingCard(booking, event, onChange) {
   }));
   receipt.addEventListener("click", doing(receipt, place, async () => {
     const file = URL.createObjectURL(await blob(`/v1/bookings/${booking.booking_id}/receipt`));
-    h("a", { href: file, download: `receipt-${booking.booking_id}.txt` }).click();
+    h("a", { href: file, download: `receipt-${booking.booking_id}.tlog-proof` }).click();
     URL.revokeObjectURL(file);
   }));
   cancel.addEventListener("click", doing(cancel, place, async () => {

@@ -1,11 +1,15 @@
 """What a buyer does and sees."""
 
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
 from served import Api
 from window import Window
+
+from projections.notes import VerifierKey
+from projections.receipts import Receipt
 
 SEEN_SECONDS_MAX: Final = 1.0
 ROWS: Final = [{"row": "A", "seats": 6}, {"row": "B", "seats": 6}]
@@ -41,7 +45,7 @@ def test_a_seat_that_one_buyer_holds_vanishes_for_another_within_a_second(
     other_window.until(lambda: other_window.is_free("B-3"), "free seat")
 
 
-def test_from_seat_to_ticket_to_receipt(buyer: Window, api: Api) -> None:
+def test_from_seat_to_ticket_to_receipt(buyer: Window, api: Api, tmp_path: Path) -> None:
     event_id = api.add_event(capacity=12, name="Quartet", seats=ROWS)
     buyer.visit("/")
     buyer.press("Quartet")
@@ -63,6 +67,11 @@ def test_from_seat_to_ticket_to_receipt(buyer: Window, api: Api) -> None:
         "two pictures",
     )
     buyer.see("Seat A-2")
+    buyer.keep_downloads(tmp_path)
+    buyer.press("Receipt")
+    (file,) = buyer.until(lambda: list(tmp_path.glob("receipt-*.tlog-proof")), "receipt")
+    key = VerifierKey.parse(api.nobody.get("/tlog/keys").text.strip())
+    assert Receipt.parse(file.read_bytes()).verify([key]).size > 0
 
 
 def test_signing_in_is_asked_for_when_it_is_needed(window: Window, api: Api, user_id: str) -> None:

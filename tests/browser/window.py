@@ -148,6 +148,11 @@ class Window:
         for key in keys:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key, key))
 
+    def keep_downloads(self, folder: Path) -> None:
+        """Whatever is downloaded from now on goes there."""
+        allowed = {"behavior": "allow", "downloadPath": str(folder)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+
     def keep_screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
