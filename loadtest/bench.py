@@ -68,8 +68,6 @@ IN_CROWDS: Final = ("bare", "flashticket")
 RESULTS: Final = Path(__file__).parent / "results" / "bench.jsonl"
 
 POOL_TRIAL_SECONDS: Final = 1.0
-MEMORY_SECONDS: Final = 15.0
-STARTS: Final = 10
 POSTGRES_SETTINGS: Final = {
     "max_connections": "300",
     "shared_buffers": "512MB",
@@ -90,6 +88,12 @@ class Extent:
     entries: int = 10_000_000
     """In the fullest ledger."""
     soak_seconds: float = 600.0
+    events: int = 10_000
+    """At most, that bookings are spread over."""
+    starts: int = 10
+    attempts: int = 10_000
+    """Of a flash sale by the closed model."""
+    memory_seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +208,9 @@ def _all(
 ) -> Iterator[Measurement]:
     for number in range(1, extent.rounds + 1 if in_turns else 1):
         say(f"round {number} of {extent.rounds}")
-        yield from _round(servers, contenders, in_turns, extent.seconds)
+        yield from _round(servers, contenders, in_turns, extent)
     if growth.EVENTS in workloads:
-        yield from growth.measure_events(servers, 1, extent.seconds)
+        yield from growth.measure_events(servers, extent.events, extent.seconds)
     if growth.LEDGER_SIZE in workloads or growth.LONG_EVENT in workloads:
         sizes = [0, *(size for size in (extent.entries // 100, extent.entries // 10) if size)]
         say(f"filling a ledger with {extent.entries:,} entries")
@@ -214,25 +218,25 @@ def _all(
             servers, [*sizes, extent.entries], workloads, extent.rounds, extent.seconds
         )
     if MEMORY in workloads:
-        yield memory.measure_memory(servers, MEMORY, max(MEMORY_SECONDS, extent.seconds))
+        yield memory.measure_memory(servers, MEMORY, extent.memory_seconds)
     if SOAK in workloads:
         yield memory.measure_memory(servers, SOAK, extent.soak_seconds)
     if COLD_START in workloads:
-        yield from cold_start.measure_cold_starts(servers, COLD_START, STARTS)
+        yield from cold_start.measure_cold_starts(servers, COLD_START, extent.starts)
     if GENERATORS in workloads:
         yield from generators.measure_generators(servers, GENERATORS, extent.rounds, extent.seconds)
 
 
 def _round(
-    servers: Servers, contenders: Sequence[Contender], workloads: Sequence[str], seconds: float
+    servers: Servers, contenders: Sequence[Contender], workloads: Sequence[str], extent: Extent
 ) -> Iterator[Measurement]:
     for contender in contenders:
         with contender.serve() as served:
             for name in workloads:
                 if name in WORKLOADS:
-                    yield measure(contender, served, name, WORKLOADS[name], seconds)
+                    yield measure(contender, served, name, WORKLOADS[name], extent.seconds)
                 elif contender.kind in IN_CROWDS:
-                    yield measure_crowd(contender, served, name)
+                    yield measure_crowd(contender, served, name, extent.attempts)
     if "lone" in workloads:
         inserts = WORKLOADS["lone"].requests or 1000
         yield measure_bare_inserts(servers.postgres_url, "lone", inserts)

@@ -328,16 +328,18 @@ def _uvicorn(
 
 
 def _flashticket(settings: Mapping[str, str], *arguments: str) -> str:
-    try:
-        return subprocess.run(  # noqa: S603 - the command is ours
-            [sys.executable, "-m", "api", *arguments],
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            check=True,
-            text=True,
-        ).stdout
-    except subprocess.CalledProcessError as error:
-        raise ServerFailed(f"flashticket {arguments[0]}: exit code {error.returncode}") from error
+    ended = subprocess.run(  # noqa: S603 - the command is ours
+        [sys.executable, "-m", "api", *arguments],
+        env=os.environ | settings,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if ended.returncode:
+        raise ServerFailed(
+            f"flashticket {arguments[0]}: exit code {ended.returncode}\n{ended.stderr}"
+        )
+    return ended.stdout
 
 
 def _address(port: int) -> dict[str, str]:

@@ -36,8 +36,10 @@ RAMP_SECONDS: Final = 2
 HOLD_SECONDS: Final = 6
 
 
-def measure_crowd(contender: Contender, served: Served, name: str) -> Measurement:
-    """Let k6 hold one sale, and audit it."""
+def measure_crowd(
+    contender: Contender, served: Served, name: str, attempts_max: int
+) -> Measurement:
+    """Let k6 hold one sale, and audit it; by the closed model with so many attempts."""
     crowd = CROWDS[name]
     (event_id,) = contender.open_events(served.port, 1, PLACES)
     settle(contender.servers.postgres_url)
@@ -45,7 +47,7 @@ def measure_crowd(contender: Contender, served: Served, name: str) -> Measuremen
         base_url=served.base_url,
         client_key=contender.headers.get("Authorization", "").removeprefix("Bearer "),
         event_id=event_id,
-        users=contender.users,
+        users=contender.users if crowd.rate_per_second else contender.users[:attempts_max],
         capacity=PLACES,
         rate_per_second=crowd.rate_per_second,
         ramp_seconds=RAMP_SECONDS,

@@ -115,7 +115,7 @@ def send_crowd(sale: FlashSale, *, quiet: bool = False) -> CrowdResult:
             str(script),
         ]
         environment = os.environ | _script_environment(sale, users_file, summary_file)
-        _run_k6(command, environment)
+        _run_k6(command, environment, quiet=quiet)
         if not summary_file.exists():
             raise FlashSaleError("k6 ended without a summary")
         return CrowdResult(
@@ -150,16 +150,23 @@ def _script_environment(sale: FlashSale, users_file: Path, summary_file: Path) -
     }
 
 
-def _run_k6(command: Sequence[str], environment: dict[str, str]) -> None:
+def _run_k6(command: Sequence[str], environment: dict[str, str], *, quiet: bool) -> None:
     try:
         # Progress belongs on standard error: standard output is the caller's.
         ended = subprocess.run(  # noqa: S603 - the command is ours
-            command, env=environment, stdout=sys.stderr, timeout=K6_SECONDS_MAX, check=False
+            command,
+            env=environment,
+            stdout=sys.stderr,
+            stderr=subprocess.PIPE if quiet else None,
+            timeout=K6_SECONDS_MAX,
+            check=False,
+            text=True,
         )
     except subprocess.TimeoutExpired as error:
         raise FlashSaleError(f"k6 did not end within {K6_SECONDS_MAX:.0f} s") from error
     if ended.returncode not in (0, K6_THRESHOLDS_CROSSED):
-        raise FlashSaleError(f"k6 ended with exit code {ended.returncode}")
+        said = f":\n{ended.stderr}" if ended.stderr else ""
+        raise FlashSaleError(f"k6 ended with exit code {ended.returncode}{said}")
 
 
 def threshold_checks(crowd: CrowdResult) -> Iterator[Check]:

@@ -239,6 +239,38 @@ def test_a_bench_starts_everything_itself_and_appends_a_line(tmp_path: Path) -> 
     assert json.loads(line)["pool_sizes"].keys() == {"usual-tuned:1"}
 
 
+@pytest.mark.slow
+def test_every_kind_of_workload_is_measured_and_passes_its_audit(tmp_path: Path) -> None:
+    said: list[str] = []
+    # Of k6's two the shorter: `test_flash_sale` has the open model.
+    workloads = TITLES.keys() - {"flash-sale-open", "soak"}
+    done = run_bench(
+        Extent(
+            rounds=1,
+            seconds=0.2,
+            entries=2000,
+            events=50,
+            starts=1,
+            attempts=1500,
+            memory_seconds=1.0,
+        ),
+        contenders=["bare:1", "flashticket:1"],
+        workloads=sorted(workloads),
+        results_path=tmp_path / "bench.jsonl",
+        say=said.append,
+    )
+    assert done.ok, said
+    assert {each.workload for each in done.measurements} == workloads
+    sizes = {each.size for each in done.measurements if each.workload == "ledger-size"}
+    assert sizes == {0, 20, 200, 2000}
+    judged = {standing.text for standing in done.standings}
+    assert judged == {
+        goal.text
+        for goal in GOALS
+        if goal.yardstick not in ("usual", "empty") and goal.workload in workloads
+    }
+
+
 @pytest.mark.parametrize("name", ["usual", "unusual:1", "bare:0", "bare:x"])
 def test_an_unknown_contender_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=name):
