@@ -1,7 +1,6 @@
 """Who may call what: one table, and the check that every route passes through."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -105,8 +104,10 @@ async def principal_of(access: Access, authorization: str | None, call: str) -> 
     if principal is None:
         raise _invalid("The key is not known, or not valid any more.")
     if principal.rate is not None:
-        with refused_as_problem("key"):
+        try:
             await access.key_limiter.acquire(principal.key_id, principal.rate)
+        except RateLimited as limited:
+            raise rate_problem("key", limited) from None
     return _admitted(principal, call)
 
 
@@ -115,10 +116,11 @@ def principal_held(access: Access, authorization: str | None, call: str) -> Prin
     principal = access.keys.known(_bearer_key(authorization))
     if principal is None:
         return None
-    if principal.rate is not None:
-        with refused_as_problem("key"):
-            if not access.key_limiter.take(principal.key_id):
-                return None
+    try:
+        if principal.rate is not None and not access.key_limiter.take(principal.key_id):
+            return None
+    except RateLimited as limited:
+        raise rate_problem("key", limited) from None
     return _admitted(principal, call)
 
 
@@ -154,25 +156,21 @@ def _admitted(principal: Principal, call: str) -> Principal:
     return principal
 
 
-@contextmanager
-def refused_as_problem(kind: str) -> Iterator[None]:
-    """Raise the `Problem` of a rate that is used up, with the headers of
+def rate_problem(kind: str, limited: RateLimited) -> Problem:
+    """The `Problem` of a rate that is used up, with the headers of
     draft-ietf-httpapi-ratelimit-headers-10.
     """
-    try:
-        yield
-    except RateLimited as limited:
-        rate, wait = limited.rate, limited.retry_after_seconds
-        raise Problem(
-            "rate-limited",
-            f"This {kind} may send {rate.requests} requests in {rate.seconds} s.",
-            headers={
-                "Retry-After": str(wait),
-                "RateLimit-Policy": f'"{kind}";q={rate.requests};w={rate.seconds}',
-                "RateLimit": f'"{kind}";r=0;t={wait}',
-            },
-            rate=str(rate),
-        ) from None
+    rate, wait = limited.rate, limited.retry_after_seconds
+    return Problem(
+        "rate-limited",
+        f"This {kind} may send {rate.requests} requests in {rate.seconds} s.",
+        headers={
+            "Retry-After": str(wait),
+            "RateLimit-Policy": f'"{kind}";q={rate.requests};w={rate.seconds}',
+            "RateLimit": f'"{kind}";r=0;t={wait}',
+        },
+        rate=str(rate),
+    )
 
 
 def allowed(call: str) -> Callable[..., Awaitable[Principal]]:

@@ -29,12 +29,13 @@ _FORGOTTEN_AT_ONCE: Final = 2  # for each that is added: so they never grow, and
 class _Window:
     """What a process may still give a subject in the window that goes on."""
 
-    __slots__ = ("ends_at", "given", "is_last", "left", "rate")
+    __slots__ = ("ends_at", "given", "is_last", "left", "low", "rate")
 
     def __init__(self, rate: Rate, ends_at: float) -> None:
         self.rate = rate
         self.ends_at = ends_at
         self.left = 0
+        self.low = _lease_size(rate) // 2  # with so many left, more are asked for
         self.given = 0
         self.is_last = False  # whether no more can be had in this window
 
@@ -79,8 +80,8 @@ class Limiter:
             if now >= window.ends_at:
                 return False
             window.left -= 1
-            if window.left == _lease_size(window.rate) // 2 and not window.is_last:
-                self._ask(subject, window.rate)  # before it is needed
+            if window.left == window.low and not window.is_last:
+                self._ask(subject, window.rate)
             return True
         return self._refuse(window)
 

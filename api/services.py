@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
 
 from api import metrics
-from api.access import Access, refused_as_problem
+from api.access import Access, rate_problem
 from api.keys import KeyRing, Role
 from api.leases import Leases
 from api.limiter import Limiter
 from api.live import Live
 from api.problems import Problem, overloaded, problem_of, problem_of_error
-from api.rates import Rate
+from api.rates import Rate, RateLimited
 from api.seat_maps import SeatMaps
 from api.settings import Settings
 from api.tickets import load_or_make_key
@@ -80,16 +80,19 @@ class Services:
         """
         rate, first = self.access.user_rate, submission.commands[0]
         if rate is not None and isinstance(first, BookSeats | HoldSeats | JoinWaitingList):
-            with refused_as_problem("user"):
+            try:
                 if not self.access.user_limiter.take(first.user_id):
-                    return asyncio.create_task(
-                        self._submit_in_time(submission, first.user_id, rate)
-                    )
+                    waiting = self._submit_in_time(submission, first.user_id, rate)
+                    return asyncio.create_task(waiting)
+            except RateLimited as limited:
+                raise rate_problem("user", limited) from None
         return self._submit(submission)
 
     async def _submit_in_time(self, submission: Submission, user_id: UserId, rate: Rate) -> Outcome:
-        with refused_as_problem("user"):
+        try:
             await self.access.user_limiter.acquire(user_id, rate)
+        except RateLimited as limited:
+            raise rate_problem("user", limited) from None
         return await asyncio.shield(self._submit(submission))
 
     def _submit(self, submission: Submission) -> asyncio.Future[Outcome]:

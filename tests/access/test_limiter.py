@@ -220,6 +220,19 @@ def test_in_the_window_in_which_redis_is_lost_at_most_twice_the_rate_is_let_thro
     assert sum(process.admitted for process in processes) == 150
 
 
+def test_a_process_that_loses_redis_counts_what_it_gave_already(redis_url: str) -> None:
+    async def use(processes: list[Process], _: Stopwatch) -> None:
+        subject, rate = uuid4(), Rate(160, HOUR)
+        for _ in range(45):
+            assert await processes[0].send(subject, rate)
+        processes[0].limiter._leases = Leases(None)
+        while await processes[0].send(subject, rate):
+            pass
+
+    processes = among(2, redis_url, use)
+    assert processes[0].admitted == 80, "its half, and not half of it more"
+
+
 def test_what_redis_forgets_is_given_once_more_and_no_more(redis_url: str) -> None:
     async def use(processes: list[Process], _: Stopwatch) -> None:
         subject, rate = uuid4(), Rate(100, HOUR)
