@@ -19,8 +19,13 @@ from api.problems import KINDS, MEDIA_TYPE
 from api.settings import Settings
 
 FOLDER: Final = Path(api.examples.__file__).parent
-OF_NO_CALL: Final = {"method-not-allowed"}
-"""Problems of a request that no call was found for."""
+OF_NO_CALL: Final = {
+    "malformed-http",
+    "method-not-allowed",
+    "request-head-too-large",
+    "request-timeout",
+}
+"""Problems of a request that no call was found for, or that never came to one."""
 
 
 def the_page() -> dict[str, Any]:
