@@ -3,10 +3,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
 
+from loadtest import growth
 from loadtest.bench import (
     TITLES,
     Bench,
@@ -269,6 +271,25 @@ def test_every_kind_of_workload_is_measured_and_passes_its_audit(tmp_path: Path)
         for goal in GOALS
         if goal.yardstick not in ("usual", "empty") and goal.workload in workloads
     }
+
+
+@pytest.mark.slow
+def test_what_was_measured_before_a_failure_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(growth, "measure_events", fail)
+    with pytest.raises(OSError, match="disk full"):
+        run_bench(
+            Extent(rounds=1, seconds=0.2),
+            contenders=["bare:1"],
+            workloads=["hot", "events"],
+            results_path=tmp_path / "bench.jsonl",
+        )
+    kept = from_json_line((tmp_path / "bench.jsonl").read_text())
+    assert [each.workload for each in kept.measurements] == ["hot"]
 
 
 @pytest.mark.parametrize("name", ["usual", "unusual:1", "bare:0", "bare:x"])
