@@ -1,6 +1,7 @@
 """How many places are left, read by many, asked of Redis and the ledger by few.
 
 Reads are combined like writes are: all that arrive while a read is under way share the next one.
+And of all processes one at a time reads the ledger for an event of which Redis knows nothing fresh.
 So a request is always answered from a read that began after it came, which together with the
 versioned cache makes the version never go back, whichever process answers. A process that cannot
 reach Redis waits with its answer until nothing older there counts as fresh for the others.
@@ -17,7 +18,8 @@ from projections.cache import Cache, CacheAway
 
 _log = logging.getLogger(__name__)
 
-_FLUSHES_MAX = 3
+_PATIENCE_SECONDS = 0.5
+_ASK_AGAIN_SECONDS = 0.005
 _PUBLISH_PAUSE_SECONDS = 0.02  # while an event sells hot, of its hundred heads a second
 
 ReadHeads = Callable[[Sequence[EventId]], Awaitable[dict[EventId, Head]]]
@@ -90,31 +92,33 @@ class Availability:
     async def _read(self, event_ids: Sequence[EventId]) -> dict[EventId, Head]:
         if self._cache is None:
             return await self._read_heads(event_ids)
-        for _ in range(_FLUSHES_MAX):
+        heads: dict[EventId, Head] = {}
+        missing = list(event_ids)
+        give_up_at = monotonic() + _PATIENCE_SECONDS
+        while missing and monotonic() < give_up_at:
             try:
-                asked_at, cached = await self._cache.get(event_ids)
+                cached = await self._cache.get(missing)
+                heads |= {
+                    event_id: head
+                    for event_id, head in cached.heads.items()
+                    if not self._is_behind(event_id, head)
+                }
+                to_read = {*missing} - heads.keys() - cached.being_read
+                read = await self._read_heads(list(to_read)) if to_read else {}
+                stored = await self._cache.put(read, cached.asked_at, unknown=to_read - read.keys())
             except CacheAway:
                 break
-            heads = {
-                event_id: head
-                for event_id, head in zip(event_ids, cached, strict=True)
-                if head is not None and not self._is_behind(event_id, head)
-            }
-            missed = [event_id for event_id in event_ids if event_id not in heads]
-            if not missed:
-                return heads
-            read = await self._read_heads(missed)
-            if not read:
-                return heads
-            try:
-                stored = await self._cache.put(read, asked_at)
-            except CacheAway:
-                break
-            if stored is not None:
-                return heads | stored
-        read = await self._read_heads(event_ids)
+            if stored is None:
+                continue  # flushed meanwhile: what was read may be older than what others served
+            heads |= stored
+            missing = [each for each in cached.being_read if each not in heads]
+            if missing:
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        if not missing:
+            return heads
+        read = await self._read_heads(missing)
         await asyncio.sleep(self._cache.fresh_seconds)
-        return read
+        return heads | read
 
     def _is_behind(self, event_id: EventId, head: Head) -> bool:
         latest = self._latest_here(event_id)
@@ -125,10 +129,10 @@ class Availability:
             while self._unpublished:
                 heads, self._unpublished = self._unpublished, {}
                 since, self._unpublished_since = self._unpublished_since, float("inf")
-                now, _ = await cache.get(())
+                asked_at = (await cache.get(())).asked_at
                 age_us = int((monotonic() - since) * 1_000_000)
-                # If somebody flushed Redis, this is refused, and readers fill it again.
-                await cache.put(heads, Instant(now - age_us))
+                # If Redis forgot something, this is refused, and readers fill it again.
+                await cache.put(heads, asked_at, true_at=Instant(asked_at - age_us))
                 await asyncio.sleep(_PUBLISH_PAUSE_SECONDS)
         except CacheAway as error:
             self._unpublished.clear()

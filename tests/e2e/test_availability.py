@@ -148,6 +148,19 @@ def restarts(valkey: EmbeddedValkey) -> None:
     time.sleep(1.5)
 
 
+def is_brought_back_from_a_snapshot(valkey: EmbeddedValkey) -> None:
+    for seconds in (0.0, 0.05, 0.3):
+        time.sleep(0.4)
+        with Redis.from_url(valkey.url()) as redis:
+            assert redis.save()
+        time.sleep(seconds)
+        valkey.kill()
+        valkey.start()
+        with Redis.from_url(valkey.url()) as redis:
+            assert redis.exists("{flashticket}:epoch"), "it was not brought back"
+    time.sleep(0.5)
+
+
 def pauses(valkey: EmbeddedValkey) -> None:
     for seconds in (0.05, 0.3, 1.0, 0.15):
         time.sleep(0.4)
@@ -161,6 +174,7 @@ def pauses(valkey: EmbeddedValkey) -> None:
     "happens",
     [
         flushes,
+        pytest.param(is_brought_back_from_a_snapshot, marks=pytest.mark.slow),
         pytest.param(nothing, marks=pytest.mark.slow),
         pytest.param(restarts, marks=pytest.mark.slow),
         pytest.param(pauses, marks=pytest.mark.slow),

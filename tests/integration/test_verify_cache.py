@@ -32,8 +32,7 @@ def sold(module_database: str, redis_url: str, head: Head) -> str:
 
     async def publish() -> None:
         cache = Cache(redis_url, fresh_ms=600_000)
-        now, _ = await cache.get([])
-        await cache.put({EVENT: head}, now)
+        await cache.put({EVENT: head}, (await cache.get([])).asked_at)
         await cache.close()
 
     asyncio.run(publish())
