@@ -123,8 +123,7 @@ class Stage:
         """The processes that serve."""
         if self._api is None:
             return []
-        children = psutil.Process(self._api.pid).children()
-        return [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+        return [each for each in psutil.Process(self._api.pid).children() if _serves(each)]
 
     async def await_ready(self) -> None:
         """Return when all of it serves again; raises `StageFailed` after a minute."""
@@ -182,6 +181,13 @@ class Stage:
         }
 
 
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False  # killed a moment ago
+
+
 _FIND_BUSY: Final = """
     SELECT pid, state, query FROM pg_stat_activity
     WHERE application_name = 'flashticket-writer' AND state <> 'idle'
@@ -212,10 +218,13 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
         with small_disk(_mount_point(postgres)) as stage.small_disk:
             _create_database(stage)
             stage.run("migrate")
-            for role in ("client", "organizer"):
-                stage.keys[role] = stage.run("keys", "create", "--role", role)
             async with open_line(stage.database_url) as stage.line:
                 stage.start_api()
+                roles = ("client", "organizer")
+                created = [
+                    asyncio.to_thread(stage.run, "keys", "create", "--role", role) for role in roles
+                ]
+                stage.keys = dict(zip(roles, await asyncio.gather(*created), strict=True))
                 await stage.await_ready()
                 yield stage
                 stage.stop_api()
