@@ -636,7 +636,12 @@ def bench(
         return
     try:
         result = run_bench(
-            Extent(rounds, seconds, entries, soak_seconds),
+            Extent(
+                rounds=rounds,
+                seconds=seconds,
+                ledger_sizes=(0, entries // 100, entries // 10, entries),
+                soak_seconds=soak_seconds,
+            ),
             contenders=contenders or CONTENDERS,
             workloads=workloads or BY_DEFAULT,
             say=lambda line: click.echo(line, err=True),

@@ -86,8 +86,8 @@ class Extent:
     rounds: int = 3
     seconds: float = 3.0
     """Of one run."""
-    entries: int = 10_000_000
-    """In the fullest ledger."""
+    ledger_sizes: Sequence[int] = (0, 100_000, 1_000_000, 10_000_000)
+    """Entries in ledgers that are compared, in ascending order."""
     soak_seconds: float = 600.0
     events: int = 10_000
     """At most, that bookings are spread over."""
@@ -218,10 +218,9 @@ def _all(
     if growth.EVENTS in workloads:
         yield from growth.measure_events(servers, extent.events, extent.seconds)
     if growth.LEDGER_SIZE in workloads or growth.LONG_EVENT in workloads:
-        sizes = [0, *(size for size in (extent.entries // 100, extent.entries // 10) if size)]
-        say(f"filling a ledger with {extent.entries:,} entries")
+        say(f"filling a ledger with {extent.ledger_sizes[-1]:,} entries")
         yield from growth.measure_growth(
-            servers, [*sizes, extent.entries], workloads, extent.rounds, extent.seconds
+            servers, extent.ledger_sizes, workloads, extent.rounds, extent.seconds
         )
     if MEMORY in workloads:
         yield memory.measure_memory(servers, MEMORY, extent.memory_seconds)
