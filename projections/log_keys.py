@@ -11,6 +11,7 @@ found out: it would go on in another way than was promised.
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,10 +90,19 @@ class LogKeys:
         It is on disk when this returns. Raises `KeysUnusable`.
         """
         size = Checkpoint.parse(Note.parse(note.encode()).text).size
-        with _usable(), self._alone():
-            last = self.last_signed()
-            if last is None or last.size <= size:
-                _write(self._checkpoint_path(), note, mode=0o644)
+        last = self.last_signed()
+        if last is not None and last.size > size:
+            return
+        # No lock, which a process that is frozen would keep from all others. So of two at once the
+        # smaller may stay, until the next look at the tree.
+        path = self._checkpoint_path()
+        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with _usable():
+            with unfinished.open("w") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
 
     def _checkpoint_path(self) -> Path:
         # A log that goes on under another origin begins its own memory.

@@ -51,6 +51,7 @@ class TransparencyLog:
         self._arrived_at: float | None = None
         self._taken_since: float | None = None
         self._signed_by: list[bytes] = []
+        self._remembered: str | None = None
         self.is_forked = False
 
     async def __aenter__(self) -> Self:
@@ -169,9 +170,13 @@ class TransparencyLog:
         while is_due or size < progress.next_seq:
             size = await self._tree.grow(sign)
             is_due = False
-        if note is not None:
-            await asyncio.to_thread(self._keys.remember, note)
+        await self._remember(note or progress.checkpoint)
         self._signed_by = key_ids
+
+    async def _remember(self, note: str | None) -> None:
+        if note is not None and note != self._remembered:
+            await asyncio.to_thread(self._keys.remember, note)
+            self._remembered = note
 
     async def require_no_fork(self) -> Progress:
         """The tree's progress, if the database continues what was last signed with these keys.
@@ -182,8 +187,11 @@ class TransparencyLog:
         # In this order: what is remembered was committed before, by whichever process.
         last = self._keys.last_signed()
         progress = await self._tree.progress()
-        self.is_forked = True
-        await self._require_continued(last, progress)
+        try:
+            await self._require_continued(last, progress)
+        except LogForked:
+            self.is_forked = True
+            raise
         self.is_forked = False
         return progress
 

@@ -22,7 +22,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 class Stream:
     """A stream whose appends lock and move its row as the writer's do."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: Instant = NOW) -> None:
+        """Its entries are recorded from ``at`` on, a microsecond apart."""
+        self._at = at
         self.stream_id = EventId(uuid4())
         self.version = 0
         self.head_hash = chain.GENESIS
@@ -64,7 +66,7 @@ class Stream:
             entry,
             self.version,
             stream_id=self.stream_id,
-            at=Instant(NOW + self.version),
+            at=Instant(self._at + self.version),
             prev_hash=self.head_hash,
         )
         self.head_hash = one.hash

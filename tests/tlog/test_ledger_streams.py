@@ -55,6 +55,7 @@ def event_id(api: Api, shop_database: str) -> str:
         answer = api.nobody.get("/tlog/checkpoint")
         if answer.status_code == 200 and int(answer.text.split("\n")[1]) == ENTRIES:
             return made
+        time.sleep(0.05)  # or asking would keep the application from getting on
 
 
 def append(database: str, event_id: str, first: int, last: int) -> None:
