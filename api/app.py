@@ -97,6 +97,8 @@ def create_app(
         },
     )
     app.router.routes.append(bookings.book_seats_route())
+    app.router.routes.append(holds.hold_route())
+    app.router.routes.append(holds.confirmation_route())
     app.router.routes.append(events.availability_route())
     app.router.routes.append(live.live_route())
     for calls in (

@@ -42,7 +42,7 @@ class CrossOriginDoor(Door):
             expose_headers=_READ,
         )
 
-    def direct_route(self, method: bytes, target: bytes) -> DirectRoute | None:  # noqa: ARG002  a direct reply would lack the headers
+    def direct_route(self, method: bytes, target: bytes) -> tuple[DirectRoute, str] | None:  # noqa: ARG002  a direct reply would lack the headers
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

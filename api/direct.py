@@ -8,7 +8,7 @@ a request is unusual (chunked, pipelined, HTTP/1.0) the same function is called 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from api.keys import Principal
     from api.services import Services
-    from ledger.batch import Outcome
+
+T = TypeVar("T")
 
 JSON: Final = b"application/json"
 _PROBLEM: Final = MEDIA_TYPE.encode()
@@ -35,18 +36,33 @@ class Reply:
     headers: Sequence[tuple[bytes, bytes]] = ()
 
 
-class Later(NamedTuple):
-    """Work that goes on: what it comes to, and the reply that makes. Either may raise."""
+class Later(NamedTuple, Generic[T]):
+    """Work that goes on, and what its outcome leads to: the reply, or more work. Both may raise."""
 
-    outcome: "asyncio.Future[Outcome]"
-    reply: "Callable[[Outcome], Reply]"
+    outcome: "asyncio.Future[T]"
+    then: "Callable[[T], Reply | Later[Any]]"
 
 
 Fields = Mapping[bytes, bytes]
 """Request headers by lower-case name; of one that is repeated, the first."""
 
-DirectCall = Callable[["Services", "Principal", Fields, bytes], Later]
-"""Starts a call for whoever may call it, from the headers and the body; may raise."""
+
+@dataclass(slots=True)
+class Asked:
+    """A direct call as it was made: by whom, the request, and the id in its path, if it has one."""
+
+    principal: "Principal"
+    fields: Fields
+    body: bytes
+    path_id: str
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header as text."""
+        return field_text(self.fields, name)
+
+
+DirectCall = Callable[["Services", Asked], Later[Any]]
+"""Starts a call for whoever may make it; may raise."""
 
 
 def require_json(content_type: bytes | None) -> None:

@@ -47,11 +47,7 @@ class Door:
             if not route.param_convertors
         }
         self._by_pattern = [route for route in lean if route.param_convertors]
-        self._direct = {
-            (method.encode(), path.encode()): route
-            for (method, path), route in self._by_path.items()
-            if isinstance(route, DirectRoute)
-        }
+        self._direct = [route for route in lean if isinstance(route, DirectRoute)]
         self.gate = Gate(self._has_room)
         self._pending_max = settings.pending_max
         self.connections_max = settings.connections_max
@@ -68,9 +64,14 @@ class Door:
     def _has_room(self) -> bool:
         return self.services.writer.unanswered < self._pending_max
 
-    def direct_route(self, method: bytes, target: bytes) -> DirectRoute | None:
-        """The route of a request that can be answered without ASGI."""
-        return self._direct.get((method, target))
+    def direct_route(self, method: bytes, target: bytes) -> tuple[DirectRoute, str] | None:
+        """The route of a request that can be answered without ASGI, and the id in its path."""
+        if method == b"POST":
+            for route in self._direct:
+                path_id = route.path_id(target)
+                if path_id is not None:
+                    return route, path_id
+        return None
 
     def request_id(self, given: bytes | None) -> bytes:
         """The id of a request: what its sender gave, if it is one, or a new one."""

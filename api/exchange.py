@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api import metrics
 from api.access import principal_held, principal_of
 from api.direct import (
+    Asked,
     Later,
     Reply,
     field_text,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from api.keys import Principal
     from api.protocol import HttpProtocol
     from api.routing import DirectRoute
-    from ledger.batch import Outcome
 
 
 class Exchange(RequestResponseCycle):
@@ -42,6 +42,7 @@ class Exchange(RequestResponseCycle):
         self,
         door: "Door",
         route: "DirectRoute",
+        path_id: str,
         headers: Sequence[tuple[bytes, bytes]],
         protocol: "HttpProtocol",
         *,
@@ -50,6 +51,7 @@ class Exchange(RequestResponseCycle):
         self._started = perf_counter()
         self._door = door
         self._route = route
+        self._path_id = path_id
         self._fields = fields_of(headers)
         self._protocol = protocol
         self.body = bytearray()
@@ -69,7 +71,8 @@ class Exchange(RequestResponseCycle):
 
     def let_in(self) -> None:
         try:
-            require_json(self._fields.get(b"content-type"))
+            if self.body:
+                require_json(self._fields.get(b"content-type"))
             access = self._door.services.access
             principal = principal_held(access, self._authorization(), self._route.name)
             if principal is None:
@@ -94,19 +97,24 @@ class Exchange(RequestResponseCycle):
         return field_text(self._fields, b"authorization")
 
     def _call(self, principal: "Principal") -> None:
-        later = self._route.call(self._door.services, principal, self._fields, bytes(self.body))
-        if later.outcome.done():
-            self._settle(later, later.outcome)
-        else:
-            later.outcome.add_done_callback(partial(self._settle, later))
+        asked = Asked(principal, self._fields, bytes(self.body), self._path_id)
+        self._go_on(self._route.call(self._door.services, asked))
 
-    def _settle(self, later: Later, outcome: "asyncio.Future[Outcome]") -> None:
+    def _go_on(self, step: Reply | Later[Any]) -> None:
+        if isinstance(step, Reply):
+            self._send(step, None)
+        elif step.outcome.done():
+            self._settle(step, step.outcome)
+        else:
+            step.outcome.add_done_callback(partial(self._settle, step))
+
+    def _settle(self, later: Later[Any], outcome: "asyncio.Future[Any]") -> None:
         try:
-            reply = later.reply(outcome.result())
+            step = later.then(outcome.result())
         except Exception as error:  # noqa: BLE001  every error gets its answer here
             self._fail(error)
         else:
-            self._send(reply, None)
+            self._go_on(step)
 
     def _fail(self, error: Exception) -> None:
         self._send(problem_reply(problem_of_error(error)), error)

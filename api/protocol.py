@@ -43,18 +43,18 @@ class HttpProtocol(HttpToolsProtocol):
     def _begin_exchange(self) -> bool:
         """Whether this request is one for an `Exchange`, which then begins."""
         parser = self.parser
-        route = self._door.direct_route(parser.get_method(), self.url)
+        found = self._door.direct_route(parser.get_method(), self.url)
         if (
-            route is None
+            found is None
             or (self.cycle is not None and not self.cycle.response_complete)
             or self.expect_100_continue
             or parser.should_upgrade()
             or parser.get_http_version() != "1.1"
-            or not _has_short_body(self.headers)
+            or not _is_body_short(self.headers)
         ):
             return False
         keep_alive = parser.should_keep_alive()
-        self.cycle = Exchange(self._door, route, self.headers, self, keep_alive=keep_alive)
+        self.cycle = Exchange(self._door, *found, self.headers, self, keep_alive=keep_alive)
         return True
 
     def on_body(self, body: bytes) -> None:
@@ -89,11 +89,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._door.stop()
 
 
-def _has_short_body(headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_body_short(headers: list[tuple[bytes, bytes]]) -> bool:
     for name, value in headers:
-        if name == b"content-length":
-            return 0 < int(value) <= BODY_BYTES_MAX
-    return False
+        if name == b"transfer-encoding" or (
+            name == b"content-length" and int(value) > BODY_BYTES_MAX
+        ):
+            return False
+    return True
 
 
 def transport_of(scope: Scope) -> asyncio.Transport | None:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import principal_of
 from api.asgi import header, read_body, respond_with
-from api.direct import DirectCall, fields_of
+from api.direct import Asked, DirectCall, Later, Reply, fields_of
+
+_ID_LENGTH: Final = 36
 
 
 class LeanRoute(APIRoute):
@@ -27,18 +29,37 @@ class LeanRoute(APIRoute):
 
 
 class DirectRoute(LeanRoute):
-    """A route without parameters that `api.exchange` can answer without ASGI; see `api.direct`."""
+    """A route that `api.exchange` can answer without ASGI; see `api.direct`.
+
+    Its path has an id in one place or in none.
+    """
 
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, call: DirectCall, **described: Any
     ) -> None:
-        super().__init__(path, endpoint, handler=self._answer, **described)
+        super().__init__(path, endpoint, handler=self._answer, methods=["POST"], **described)
         self.call = call
+        head, _, rest = path.partition("{")
+        self._parameter, _, tail = rest.partition("}")
+        self._head, self._tail = head.encode(), tail.encode()
+
+    def path_id(self, target: bytes) -> str | None:
+        """The id in the path of a request to this route, empty without one; None for another."""
+        if not self._parameter:
+            return "" if target == self._head else None
+        found = target.removeprefix(self._head).removesuffix(self._tail)
+        if len(found) != _ID_LENGTH or target != b"".join((self._head, found, self._tail)):
+            return None
+        return str(found, "latin-1")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = scope["app"].state.services
         authorization = header(scope, b"authorization")
         principal = await principal_of(services.access, authorization, self.name)
         body = await read_body(receive)
-        later = self.call(services, principal, fields_of(scope["headers"]), body)
-        await respond_with(send, later.reply(await asyncio.shield(later.outcome)))
+        path_id = scope.get("path_params", {}).get(self._parameter, "")
+        asked = Asked(principal, fields_of(scope["headers"]), body, path_id)
+        step: Reply | Later[Any] = self.call(services, asked)
+        while isinstance(step, Later):
+            step = step.then(await asyncio.shield(step.outcome))
+        await respond_with(send, step)

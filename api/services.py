@@ -12,6 +12,7 @@ from fastapi import Request
 
 from api import metrics
 from api.access import Access, rate_problem
+from api.holds_here import HoldsHere
 from api.keys import KeyRing, Role
 from api.leases import Leases
 from api.limiter import Limiter
@@ -71,6 +72,7 @@ class Services:
     targets: Targets
     cache: Cache | None
     access: Access
+    holds_here: HoldsHere
     ticket_key: Ed25519PrivateKey | None
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
@@ -274,6 +276,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 user_limiter=Limiter("user", leases, processes=settings.workers),
                 user_rate=None if settings.user_rate is None else Rate.parse(settings.user_rate),
             ),
+            holds_here=HoldsHere(),
             ticket_key=_ticket_key(settings),
         )
 

@@ -6,6 +6,7 @@ import orjson
 from fastapi import Response
 
 from api import bodies
+from api.direct import Reply
 from api.times import rfc3339, time_of
 from ledger.batch import Done, Head, Stream
 from ledger.directory import User, Venue
@@ -14,12 +15,18 @@ from ledger.values import EventId
 from projections.queries import CategoryCounts, SeatMap
 
 REPLAYED: Final = "Idempotency-Replayed"
+_REPLAYED: Final = ((REPLAYED.lower().encode(), b"true"),)
 
 
 def json_response(fields: dict[str, Any], *, status: int = 200, replayed: bool = False) -> Response:
     """``fields`` as the body, marked if they answer an earlier request again."""
     headers = {REPLAYED: "true"} if replayed else None
     return Response(orjson.dumps(fields), status, headers=headers, media_type="application/json")
+
+
+def json_reply(status: int, fields: dict[str, Any], *, replayed: bool = False) -> Reply:
+    """As `json_response`, of a direct call."""
+    return Reply(status, orjson.dumps(fields), headers=_REPLAYED if replayed else ())
 
 
 def booking_response(subject: object, *, status: int = 200, replayed: bool = False) -> Response:
@@ -67,22 +74,23 @@ def entry_ref(mark: Mark) -> dict[str, Any]:
     return {"version": mark.version, "hash": mark.hash.hex()}
 
 
-def hold_body(hold: Hold) -> bodies.Hold:
-    return bodies.Hold(
-        hold_id=hold.hold_id,
-        event_id=hold.stream_id,
-        user_id=hold.user_id,
-        quantity=hold.quantity,
-        seats=list(hold.seats),
-        category=hold.category,
-        amount_cents=hold.amount_cents,
-        status=hold.status.value,
-        held_at=time_of(hold.entry.at),
-        expires_at=time_of(hold.expires_at),
-        booking_id=hold.booking_id,
-        waiting_id=hold.waiting_id,
-        entry=bodies.EntryRef(**entry_ref(hold.entry)),
-    )
+def hold_fields(hold: Hold) -> dict[str, Any]:
+    """A hold as `bodies.Hold` describes it, ready for JSON."""
+    return {
+        "hold_id": hold.hold_id,
+        "event_id": hold.stream_id,
+        "user_id": hold.user_id,
+        "quantity": hold.quantity,
+        "seats": hold.seats,
+        "category": hold.category,
+        "amount_cents": hold.amount_cents,
+        "status": hold.status.value,
+        "held_at": rfc3339(hold.entry.at),
+        "expires_at": rfc3339(hold.expires_at),
+        "booking_id": hold.booking_id,
+        "waiting_id": hold.waiting_id,
+        "entry": entry_ref(hold.entry),
+    }
 
 
 def waiting_body(waiting: Waiting, ahead: int) -> bodies.Waiting:

@@ -1,70 +1,60 @@
 """Bookings: book, look up, cancel."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Response
-from pydantic import TypeAdapter, ValidationError
 from uuid_utils.compat import uuid7
 
 from api import bodies
-from api.access import allowed, require_own_user
-from api.direct import Fields, Later, Reply, field_text
+from api.access import allowed
+from api.direct import Asked, Later, Reply
 from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal, Role
 from api.moments import AskedMoment
-from api.orders import order_of
+from api.orders import read_order
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routes.directory import require_known
 from api.routes.past import past_booking_fields
 from api.routing import DirectRoute
 from api.services import Services, already_done, services_of
-from api.validation import validation_problem
-from api.views import REPLAYED, booking_fields, booking_of, booking_response, json_response
+from api.views import (
+    booking_fields,
+    booking_of,
+    booking_response,
+    json_reply,
+    json_response,
+)
 from ledger.batch import Done, Outcome
 from ledger.commands import BookSeats, CancelBooking, Submission, TransferBooking
 from ledger.records import Booking
-from ledger.values import BookingId, EventId, UserId
-
-_BOOKING_IN: Final = TypeAdapter(bodies.BookingIn)
-_REPLAYED: Final = ((REPLAYED.lower().encode(), b"true"),)
+from ledger.values import BookingId, UserId
 
 router = APIRouter(prefix="/v1", tags=["bookings"])
 
 
-def begin_booking(services: Services, principal: Principal, fields: Fields, body: bytes) -> Later:
+def begin_booking(services: Services, asked: Asked) -> Later[Outcome]:
     """POST /v1/bookings: parse, enqueue, and answer when the outcome is there."""
-    try:
-        asked = _BOOKING_IN.validate_json(body)
-    except ValidationError as error:
-        raise validation_problem(error.errors(), "body") from None
-    require_own_user(principal, UserId(asked.user_id))
-    order = order_of(asked)
-    key, request_hash = digests(
-        principal.key_id,
-        field_text(fields, b"idempotency-key"),
-        "book_seats",
-        {"event_id": asked.event_id, "user_id": asked.user_id, **order.fields()},
-    )
+    placed = read_order(asked, "book_seats")
+    order = placed.order
     command = BookSeats(
-        event_id=EventId(asked.event_id),
+        event_id=placed.event_id,
         booking_id=BookingId(uuid7()),
-        user_id=UserId(asked.user_id),
+        user_id=placed.user_id,
         quantity=order.quantity,
         category=order.category,
         seats=order.seats,
     )
-    submission = Submission((command,), principal.key_id, key, request_hash)
+    submission = placed.submission(command)
 
-    def reply(outcome: Outcome) -> Reply:
+    def answer(outcome: Outcome) -> Reply:
         done = services.done(submission, outcome)
-        booked = orjson.dumps(booking_fields(booking_of(done.parts[0].subject)))
-        return Reply(201, booked, headers=_REPLAYED if done.replayed else ())
+        booking = booking_of(done.parts[0].subject)
+        return json_reply(201, booking_fields(booking), replayed=done.replayed)
 
-    return Later(services.submit(submission), reply)
+    return Later(services.submit(submission), answer)
 
 
 async def book_seats(body: bodies.BookingIn, idempotency_key: IdempotencyKey = None) -> None:
@@ -80,7 +70,6 @@ def book_seats_route() -> DirectRoute:
         "/v1/bookings",
         book_seats,
         call=begin_booking,
-        methods=["POST"],
         tags=["bookings"],
         status_code=201,
         response_model=bodies.Booking,

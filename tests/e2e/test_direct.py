@@ -139,3 +139,34 @@ def test_a_second_authorization_does_not_count(
     line.sendall(whole(api, target, "authorization: Bearer nobody's"))
     with line.makefile("rb") as answers:
         assert read(answers)[0] == 201
+
+
+@pytest.mark.parametrize("way", ["directly", "chunked"])
+def test_a_hold_is_confirmed_whichever_way_it_is_asked_for(
+    api: Api, target: tuple[str, str], line: socket.socket, way: str
+) -> None:
+    event_id, user_id = target
+    held = api.client.post("/v1/holds", json={"event_id": event_id, "user_id": user_id}).json()
+    confirm = head(api, *([] if way == "directly" else ["transfer-encoding: chunked"])).replace(
+        b"/v1/bookings", f"/v1/holds/{held['hold_id']}/confirm".encode()
+    )
+    with line.makefile("rb") as answers:
+        line.sendall(confirm + (b"" if way == "directly" else b"0\r\n\r\n"))
+        first = read(answers)
+        line.sendall(confirm + (b"" if way == "directly" else b"0\r\n\r\n"))
+        again = read(answers)
+    assert (first[0], first[2]["status"]) == (201, "booked")
+    assert (again[0], again[1]["idempotency-replayed"], again[2]) == (201, "true", first[2])
+
+
+def test_a_hold_of_another_key_is_not_confirmed(api: Api, target: tuple[str, str]) -> None:
+    event_id, user_id = target
+    held = api.admin.post("/v1/holds", json={"event_id": event_id, "user_id": user_id}).json()
+    answer = api.client.post(f"/v1/holds/{held['hold_id']}/confirm")
+    assert (answer.status_code, answer.json()["code"]) == (404, "hold-not-found")
+
+
+@pytest.mark.parametrize("hold_id", ["x" * 36, "0", "%30" * 12])
+def test_what_is_no_id_is_no_hold(api: Api, hold_id: str) -> None:
+    answer = api.client.post(f"/v1/holds/{hold_id}/confirm")
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation")
