@@ -52,6 +52,7 @@ from projections.witnessing import Witnessing
 _log = logging.getLogger(__name__)
 
 _POOL_WATCH_SECONDS = 1.0
+_OUTBOX_CONNECTIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +209,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(counting_pool.close)
         refusals = await stack.enter_async_context(Refusals(counting_pool))
         projector = Projector(counting_pool)
-        outbox_pool = open_pool(settings.database_url, role=role, size_max=2, name="outbox")
-        await outbox_pool.open(wait=False)
-        stack.push_async_callback(outbox_pool.close)
-        outbox, targets = Outbox(outbox_pool), Targets(settings.webhook_private_targets)
+        targets = Targets(settings.webhook_private_targets)
         if settings.webhooks_sent:
+            outbox_pool = open_pool(
+                settings.database_url, role=role, size_max=_OUTBOX_CONNECTIONS, name="outbox"
+            )
+            await outbox_pool.open(wait=False)
+            stack.push_async_callback(outbox_pool.close)
+            outbox = Outbox(outbox_pool, at_once=_OUTBOX_CONNECTIONS)
             await stack.enter_async_context(Deliverer(outbox, targets, _webhook_rules(settings)))
 
         def publish(heads: dict[EventId, Head], since: float) -> None:
@@ -266,7 +270,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             availability=availability,
             live=live,
             seat_maps=SeatMaps(queries.seats),
-            outbox=outbox,
+            outbox=Outbox(pool),
             targets=targets,
             cache=cache,
             access=Access(

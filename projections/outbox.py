@@ -8,13 +8,15 @@ One process at a time works at a webhook: it has the turn, for as long as it ren
 a number, which every write names, so that a process that was frozen and comes back writes nothing.
 """
 
+import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from ledger.database import Pool, fetch, statement
+from ledger.database import Pool, Row, fetch, statement
 from ledger.values import ActorId, EventId, Instant
 from projections.ledger_pages import StoredEntry
 
@@ -110,10 +112,15 @@ class Delivery:
 
 
 class Outbox:
-    """Works through a pool; every method raises `ledger.database.DatabaseUnavailable`."""
+    """Works through a pool; every method raises `ledger.database.DatabaseUnavailable`.
 
-    def __init__(self, pool: Pool) -> None:
+    With ``at_once``, callers wait for each other and not for a connection, which they would be
+    refused after a while: a hundred webhooks have news at the same moment.
+    """
+
+    def __init__(self, pool: Pool, *, at_once: int | None = None) -> None:
         self._pool = pool
+        self._lines = nullcontext() if at_once is None else asyncio.Semaphore(at_once)
 
     async def register(
         self,
@@ -129,8 +136,7 @@ class Outbox:
         It begins at ``from_seq``, or where that is None with what is numbered from now on.
         """
         secret = secrets.token_bytes(_SECRET_BYTES)
-        rows = await fetch(
-            self._pool,
+        rows = await self._fetch(
             _INSERT_WEBHOOK,
             webhook_id,
             url,
@@ -145,51 +151,50 @@ class Outbox:
 
     async def webhooks(self) -> list[Webhook]:
         """All of them, in the order in which they were registered."""
-        return [_webhook(row) for row in await fetch(self._pool, _LIST_WEBHOOKS, None)]
+        return [_webhook(row) for row in await self._fetch(_LIST_WEBHOOKS, None)]
 
     async def webhook(self, webhook_id: UUID) -> Webhook | None:
         """One of them."""
-        rows = await fetch(self._pool, _LIST_WEBHOOKS, webhook_id)
+        rows = await self._fetch(_LIST_WEBHOOKS, webhook_id)
         return _webhook(rows[0]) if rows else None
 
     async def delete(self, webhook_id: UUID) -> bool:
         """Forget a webhook; False where there is none."""
-        return bool(await fetch(self._pool, _DELETE_WEBHOOK, webhook_id))
+        return bool(await self._fetch(_DELETE_WEBHOOK, webhook_id))
 
     async def enable(self, webhook_id: UUID) -> bool:
         """Send to a webhook again from where it stopped; False where there is none."""
-        return bool(await fetch(self._pool, _ENABLE_WEBHOOK, webhook_id))
+        return bool(await self._fetch(_ENABLE_WEBHOOK, webhook_id))
 
     async def deliveries(
         self, webhook_id: UUID, *, before: int, only_pending: bool, limit: int
     ) -> list[Delivery]:
         """What is kept of a webhook's deliveries, newest first, those below number ``before``."""
-        rows = await fetch(self._pool, _LIST_DELIVERIES, webhook_id, before, only_pending, limit)
+        rows = await self._fetch(_LIST_DELIVERIES, webhook_id, before, only_pending, limit)
         return [Delivery(*row) for row in rows]
 
     async def replay_from(self, webhook_id: UUID, seq: int) -> bool:
         """Send everything from ``seq`` on again; False where there is no such webhook."""
-        return bool(await fetch(self._pool, _REPLAY_FROM, webhook_id, seq))
+        return bool(await self._fetch(_REPLAY_FROM, webhook_id, seq))
 
     async def replay_one(self, webhook_id: UUID, seq: int) -> bool:
         """Send one entry again; False where there is no such webhook or entry, or where the
         webhook has not come to it yet.
         """
-        return bool(await fetch(self._pool, _REPLAY_ONE, webhook_id, seq))
+        return bool(await self._fetch(_REPLAY_ONE, webhook_id, seq))
 
     async def take_turns(self, seconds: float) -> list[Turn]:
         """The turn at webhooks where nobody has it, for so long unless it is renewed."""
-        rows = await fetch(self._pool, _TAKE_TURNS, _microseconds(seconds), _TURNS_AT_A_TIME)
+        rows = await self._fetch(_TAKE_TURNS, _microseconds(seconds), _TURNS_AT_A_TIME)
         return [Turn(*row) for row in rows]
 
     async def release(self, turn: Turn) -> None:
         """Let others have the turn."""
-        await fetch(self._pool, _RELEASE_TURN, turn.webhook_id, turn.number)
+        await self._fetch(_RELEASE_TURN, turn.webhook_id, turn.number)
 
     async def put(self, turn: Turn, seconds: float) -> int | None:
         """Put in what is new and renew the turn; how many wait then, None if the turn is lost."""
-        rows = await fetch(
-            self._pool,
+        rows = await self._fetch(
             _PUT_IN_OUTBOX,
             turn.webhook_id,
             turn.number,
@@ -201,7 +206,7 @@ class Outbox:
 
     async def due(self, turn: Turn) -> list[Due]:
         """What may be sent now, in order, and nothing that would overtake what has to wait."""
-        rows = await fetch(self._pool, _READ_DUE_DELIVERIES, turn.webhook_id, _DUE_MAX)
+        rows = await self._fetch(_READ_DUE_DELIVERIES, turn.webhook_id, _DUE_MAX)
         return [
             Due(
                 StoredEntry.from_row(row[:-2]), seq=row[0], attempts=row[-2], failing_for_us=row[-1]
@@ -211,8 +216,7 @@ class Outbox:
 
     async def record(self, turn: Turn, attempts: Sequence[Attempt]) -> bool:
         """Write down what came of ``attempts``; False, and nothing written, if the turn is lost."""
-        rows = await fetch(
-            self._pool,
+        rows = await self._fetch(
             _RECORD_ATTEMPTS,
             turn.webhook_id,
             turn.number,
@@ -225,18 +229,22 @@ class Outbox:
 
     async def disable(self, turn: Turn, because: str) -> None:
         """Send to the webhook no more until it is enabled."""
-        await fetch(self._pool, _DISABLE_WEBHOOK, turn.webhook_id, turn.number, because)
+        await self._fetch(_DISABLE_WEBHOOK, turn.webhook_id, turn.number, because)
 
     async def prune(self, turn: Turn) -> None:
         """Keep the newest `_DELIVERED_KEPT` of what was delivered."""
-        await fetch(self._pool, _PRUNE_DELIVERIES, turn.webhook_id, _DELIVERED_KEPT)
+        await self._fetch(_PRUNE_DELIVERIES, turn.webhook_id, _DELIVERED_KEPT)
 
     async def measure(self) -> tuple[int, float]:
         """How many entries are numbered, and for how many seconds the oldest that has to be sent
         has been waiting.
         """
-        ((next_seq, lag_us),) = await fetch(self._pool, _MEASURE_OUTBOX)
+        ((next_seq, lag_us),) = await self._fetch(_MEASURE_OUTBOX)
         return next_seq, lag_us / 1_000_000
+
+    async def _fetch(self, query: bytes, *parameters: Any) -> list[Row]:
+        async with self._lines:
+            return await fetch(self._pool, query, *parameters)
 
 
 def _webhook(row: tuple[Any, ...]) -> Webhook:

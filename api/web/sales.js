@@ -8,6 +8,7 @@ import { count, many, money } from "./words.js";
 const AGAIN_MS = 2000;
 const MINUTES = 1440;
 const HEIGHT = 240;
+const amount = (cents) => (cents === 0 ? "nothing" : money(cents));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** Tickets booked by minute, and how many that makes; what it shows is said in words too. */
@@ -26,6 +27,7 @@ export function salesChart(eventId, signal) {
     chart = new uPlot({
       width: Math.max(240, canvas.clientWidth), height: HEIGHT,
       cursor: { drag: { x: false, y: false } },
+      legend: { live: false },
       scales: { x: { time: true }, booked: { range: (_, __, most) => [0, Math.max(4, most)] }, total: { range: (_, __, most) => [0, Math.max(4, most)] } },
       axes: [axis, { ...axis, scale: "booked", size: 44 }, { ...axis, scale: "total", side: 1, grid: { show: false }, size: 50 }],
       series: [
@@ -74,8 +76,8 @@ export function figures(eventId, signal) {
     const [revenue, occupancy, line, refusals] = await Promise.all(["revenue", "occupancy", "waiting-list", "refusals"].map(read));
     put(element,
       h("dl", {}, [
-        ["Revenue", money(revenue.revenue_cents)],
-        ["Given back", money(revenue.cancelled_cents)],
+        ["Revenue", amount(revenue.revenue_cents)],
+        ["Given back", amount(revenue.cancelled_cents)],
         ["In line", line.waiting ? `${many(line.waiting, "person", "people")} for ${many(line.places, "place", "places")}` : "nobody"],
       ].flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
       occupancy.items.length < 2 ? null : table(["Section", "Seats", "Booked", "Held"],

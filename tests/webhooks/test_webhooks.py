@@ -15,12 +15,14 @@ from uuid import UUID
 import httpx
 import pytest
 from receiver import Received, Receiver
-from served import HOST, PLAIN, Api
+from served import HOST, PLAIN, Api, Served
 
 from api import bodies
 from api.client import ApiProblem, Client, calls
+from api.webhooks.entry_types import ENTRY_OF_TYPE
 
-DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "webhooks.md"
+ROOT: Final = Path(__file__).parents[2]
+DOCUMENT: Final = ROOT / "docs" / "webhooks.md"
 
 
 @pytest.fixture(autouse=True)
@@ -328,6 +330,26 @@ def test_the_page_of_deliveries_goes_back_in_time(
     versions = [each.version for each in [*first.items, *rest.items]]
     assert versions == [5, 4, 3, 2, 1]
     assert rest.next_before is None
+
+
+def test_the_organizers_page_offers_every_type_of_entry() -> None:
+    page = (ROOT / "api" / "web" / "webhooks.js").read_text()
+    offered = page.partition("const TYPES = [")[2].partition("]")[0]
+    assert {f"com.flashticket.{name}" for name in re.findall(r'"([a-z-]+)"', offered)} == set(
+        ENTRY_OF_TYPE
+    )
+
+
+def test_many_webhooks_with_news_at_once_all_get_it(
+    api: Api, organizer: Client, receiver: Receiver, shop: Served
+) -> None:
+    count = 40
+    for n in range(count):
+        organizer.send(calls.register_webhook(f"{receiver.url}/{n}"))
+    _, places = event_with_bookings(api, 2)
+    receiver.until(lambda got: len(got) >= count * len(places))
+    told = [line for line in shop.log if line["logger"] == "api.webhooks.deliverer"]
+    assert told == [], "none had to wait for a connection"
 
 
 def test_deliveries_and_retries_are_counted(
