@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -683,6 +684,8 @@ def torture(minutes: float | None, rounds: int | None, seed: int) -> None:
         )
     except StageFailed as error:
         _end(EXIT_OUT_OF_REACH, str(error))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     click.echo(summary(played))
     if any(each.findings for each in played):
         sys.exit(EXIT_FAILED)

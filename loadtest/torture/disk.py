@@ -61,7 +61,8 @@ def _forbid_writing(process: psutil.Process) -> None:
     # As who it runs as: root in a container may not limit the processes of others.
     user, group = process.uids().real, process.gids().real
     switch = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
-    subprocess.run(command, check=False, capture_output=True, **switch)  # type: ignore[call-overload]  # noqa: S603
+    with suppress(FileNotFoundError):  # it is Linux's
+        subprocess.run(command, check=False, capture_output=True, **switch)  # type: ignore[call-overload]  # noqa: S603
 
 
 def _mount(*arguments: str) -> bool:

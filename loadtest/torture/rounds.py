@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 
@@ -191,9 +192,15 @@ def asked_in(played: Round) -> int:
 async def torture(
     *, seed: int, rounds: int | None, seconds_max: float | None, say: Callable[[str], None]
 ) -> list[Round]:
-    """Play rounds until there were so many, or the time is over; tell of each as it ends."""
+    """Play rounds until there were so many, or the time is over; tell of each as it ends.
+
+    Cancelled by SIGTERM; the servers are stopped then, too.
+    """
     give_up_at = None if seconds_max is None else monotonic() + seconds_max
     played: list[Round] = []
+    # Or the servers would outlive us: a SIGTERM ends the process at once.
+    this = cast("asyncio.Task[None]", asyncio.current_task())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     async with open_theatre() as theatre:
         while (rounds is None or len(played) < rounds) and (
             give_up_at is None or monotonic() < give_up_at
