@@ -186,7 +186,7 @@ class Tokens:
         return {
             key.key_id: key
             for key in key_set.keys
-            if key.key_id is not None
+            if isinstance(key.key_id, str)
             and key.public_key_use in {"sig", None}
             and key.algorithm_name in _ALGORITHMS
         }

@@ -68,10 +68,17 @@ class Pair:
         )
 
     def answers_of_both(self, key: str) -> dict[str, set[int]]:
-        """The statuses that each of the two workers answers with ``key``, by worker."""
+        """The statuses that each of the two workers answers with ``key``, by worker: 200 and 422
+        from a read and a booking that is none, where the key is valid.
+        """
+        authorization = f"Bearer {key}"
+        asked = [
+            request("GET", "/v1/tickets/key", authorization=authorization),
+            request("POST", "/v1/bookings", {}, authorization=authorization),
+        ]
         statuses: dict[str, set[int]] = {}
         for _ in range(50):
-            for reply in self.volley(key, 10):
+            for reply in volley(self.served.port, asked * 5):
                 worker = reply.headers["x-request-id"].partition("-")[0]
                 statuses.setdefault(worker, set()).add(reply.status)
             if len(statuses) == 2:

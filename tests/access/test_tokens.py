@@ -225,6 +225,17 @@ def test_an_issuer_that_describes_another_is_not_believed(issuer: LocalIssuer) -
         principal(issuer, issuer.token("seller"))
 
 
+@pytest.mark.parametrize(
+    "keys", [None, [], "keys", [{}], [{"kty": "RSA"}], [7], [{**jwk(RSA, "rsa"), "kid": ["rsa"]}]]
+)
+def test_an_issuer_without_a_key_that_can_be_used_is_as_good_as_away_or_has_not_that_key(
+    issuer: LocalIssuer, keys: Any
+) -> None:
+    issuer.keys = keys
+    with pytest.raises((IssuerAway, TokenRefused)):
+        principal(issuer, issuer.token("seller"))
+
+
 @pytest.mark.parametrize("keys_at", ["file:///etc/passwd", None, "no url"])
 def test_an_issuer_that_sends_us_elsewhere_for_keys_is_not_followed(
     issuer: LocalIssuer, keys_at: str | None
