@@ -9,7 +9,8 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from time import monotonic
+from typing import Any, Final
 
 import psutil
 import psycopg
@@ -18,7 +19,7 @@ import redis
 from api.embedded import EmbeddedServerError
 from loadtest.torture.disk import forbid_writing_to
 from loadtest.torture.line import Cut
-from loadtest.torture.stage import Stage
+from loadtest.torture.stage import READY_SECONDS_MAX, Stage
 
 Fault = Callable[[Stage, random.Random], Awaitable[None]]
 
@@ -71,7 +72,7 @@ async def kill_postgres(stage: Stage, chance: random.Random) -> None:
 
 async def kill_a_backend(stage: Stage, chance: random.Random) -> None:
     """SIGKILL one process of PostgreSQL: it ends all others and recovers by itself."""
-    with psycopg.connect(stage.database_url, autocommit=True) as connection:
+    with await _connected(stage) as connection:
         found = connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'flashticket-writer'"
         ).fetchall()
@@ -101,7 +102,7 @@ async def freeze_postgres(stage: Stage, chance: random.Random) -> None:
 async def end_sessions(stage: Stage, chance: random.Random) -> None:
     """Let PostgreSQL end the API's sessions, and cancel what others are doing, again and again."""
     for _ in range(_CUTS):
-        with psycopg.connect(stage.database_url, autocommit=True) as connection:
+        with await _connected(stage) as connection:
             connection.execute(chance.choice((_TERMINATE, _CANCEL)))
         await _wait(chance, 0, 0.2)
 
@@ -135,22 +136,23 @@ async def lose_the_line_in_commit(stage: Stage, chance: random.Random) -> None:
 
 async def lock_an_event(stage: Stage, chance: random.Random) -> None:
     """Keep the rows of some events locked, as a stuck session does."""
-    with psycopg.connect(stage.database_url) as connection:
-        connection.execute("SET lock_timeout = '2s'")
-        with suppress(psycopg.errors.LockNotAvailable):
-            connection.execute(
-                "SELECT FROM streams WHERE random() < 0.4 ORDER BY stream_id FOR UPDATE"
-            )
+    with (
+        await _connected(stage) as connection,
+        suppress(psycopg.errors.LockNotAvailable),
+        connection.transaction(),
+    ):
+        connection.execute("SET LOCAL lock_timeout = '2s'")
+        connection.execute("SELECT FROM streams WHERE random() < 0.4 ORDER BY stream_id FOR UPDATE")
         await _wait(chance, 0.3, 2.0)
 
 
 async def slow_the_disk(stage: Stage, chance: random.Random) -> None:
     """Let every flush of PostgreSQL's log begin a tenth of a second late, with all locks held."""
-    _set(stage, commit_delay=str(_SLOW_DISK_US), commit_siblings="0")
+    await _set(stage, commit_delay=str(_SLOW_DISK_US), commit_siblings="0")
     try:
         await _wait(chance, 0.5, 2.0)
     finally:
-        _set(stage, commit_delay=None, commit_siblings=None)
+        await _set(stage, commit_delay=None, commit_siblings=None)
 
 
 async def fill_the_disk(stage: Stage, chance: random.Random) -> None:
@@ -247,8 +249,20 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def _set(stage: Stage, **settings: str | None) -> None:
-    with psycopg.connect(stage.database_url, autocommit=True) as connection:
+async def _connected(stage: Stage) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection to the database itself, once it takes any: it may recover from another fault."""
+    give_up_at = monotonic() + READY_SECONDS_MAX
+    while True:
+        try:
+            return psycopg.connect(stage.database_url, autocommit=True)
+        except psycopg.OperationalError:
+            if monotonic() > give_up_at:
+                raise
+        await asyncio.sleep(0.05)
+
+
+async def _set(stage: Stage, **settings: str | None) -> None:
+    with await _connected(stage) as connection:
         for name, value in settings.items():
             connection.execute(
                 psycopg.sql.SQL("ALTER SYSTEM SET {} = {}").format(
