@@ -39,7 +39,7 @@ from ledger.records import (
 )
 from ledger.seating import Layout
 from ledger.state import Changes, Claim, Impossible, State, places_of
-from ledger.values import BookingId, HoldId, WaitingId
+from ledger.values import ActorId, BookingId, HoldId, WaitingId
 
 
 def evolve(state: State, recorded: Recorded) -> Changes:
@@ -194,13 +194,13 @@ def _held(state: State, recorded: Recorded, entry: SeatsHeld) -> Changes:
         tickets=((entry.user_id, entry.quantity),),
         taken=_places(state, entry, 1),
         claims=claims,
-        hold=replace(new_hold(recorded, entry), held_by=held_by),
+        hold=new_hold(recorded, entry, held_by),
         waiting=waiting,
     )
 
 
-def new_hold(recorded: Recorded, entry: SeatsHeld) -> Hold:
-    """The hold that ``entry`` begins."""
+def new_hold(recorded: Recorded, entry: SeatsHeld, held_by: ActorId | None = None) -> Hold:
+    """The hold that ``entry`` begins, made by who recorded it unless by another."""
     mark = mark_of(recorded)
     return Hold(
         hold_id=entry.hold_id,
@@ -208,7 +208,7 @@ def new_hold(recorded: Recorded, entry: SeatsHeld) -> Hold:
         user_id=entry.user_id,
         quantity=entry.quantity,
         status=HoldStatus.HELD,
-        held_by=recorded.actor,
+        held_by=held_by or recorded.actor,
         expires_at=entry.expires_at,
         entry=mark,
         changed=mark,
@@ -230,7 +230,7 @@ def _confirmed(state: State, recorded: Recorded, entry: HoldConfirmed) -> Change
         booked=hold.quantity,
         held=-hold.quantity,
         claims=_claims(state, hold.seats, entry.booking_id, was=hold.hold_id),
-        hold=replace(hold, status=HoldStatus.CONFIRMED, booking_id=entry.booking_id, changed=mark),
+        hold=hold.confirmed(entry.booking_id, changed=mark),
         booking=Booking(
             booking_id=entry.booking_id,
             stream_id=hold.stream_id,
