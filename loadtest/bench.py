@@ -149,7 +149,9 @@ def run_bench(
     ):
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
             connection.execute(CREATE_DATABASE)
-        servers = Servers(postgres.url(), postgres.url("flashticket"), valkey.url())
+        servers = Servers(
+            postgres.url(), postgres.url("flashticket"), valkey.url(), Path(folder, "data")
+        )
         in_turns = [name for name in workloads if name in WORKLOADS or name in CROWDS]
         entered = [
             _best_tuned(servers, workers, pool_sizes, min(extent.seconds, POOL_TRIAL_SECONDS), say)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 from uuid import uuid4
 
@@ -53,6 +54,8 @@ class Servers:
     flashticket_url: str
     """Of a superuser, to a database that FlashTicket has for itself."""
     redis_url: str
+    data_dir: Path
+    """For the keys of that database's log: with those of another it would sign nothing."""
 
 
 class Contender(ABC):
@@ -300,6 +303,7 @@ class FlashTicket(Contender):
         return {
             "FLASHTICKET_DATABASE_URL": self.servers.flashticket_url,
             "FLASHTICKET_REDIS_URL": self.servers.redis_url,
+            "FLASHTICKET_DATA_DIR": str(self.servers.data_dir),
             "FLASHTICKET_WORKERS": str(self.workers),
         }
 

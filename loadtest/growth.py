@@ -53,7 +53,8 @@ class FilledFlashTicket(FlashTicket):
     def __init__(self, servers: Servers, entries: int) -> None:
         database = f"filled_{entries}"
         url = urlsplit(servers.postgres_url)._replace(path=f"/{database}").geturl()
-        super().__init__(replace(servers, flashticket_url=url), workers=1)
+        data_dir = servers.data_dir / str(entries)
+        super().__init__(replace(servers, flashticket_url=url, data_dir=data_dir), workers=1)
         self.entries = entries
         self.events: Sequence[str] = []
         self._database = database

@@ -149,14 +149,16 @@ SHORT = Workload("a few bookings", "book", connections=4, requests=40)
 @pytest.fixture(params=[Usual, UsualTuned])
 def usual(empty_database: str, request: pytest.FixtureRequest) -> Usual:
     made: Usual = request.param(
-        Servers(empty_database, empty_database, "redis://unused"), workers=1
+        Servers(empty_database, empty_database, "redis://unused", Path("unused")), workers=1
     )
     return made
 
 
 @pytest.fixture
 def tuned(empty_database: str) -> Iterator[tuple[UsualTuned, Served]]:
-    contender = UsualTuned(Servers(empty_database, empty_database, "redis://unused"), workers=1)
+    contender = UsualTuned(
+        Servers(empty_database, empty_database, "redis://unused", Path("unused")), workers=1
+    )
     with contender.serve() as served:
         yield contender, served
 
