@@ -119,7 +119,9 @@ def begin_confirmation(services: Services, asked: Asked) -> Later[Any]:
             part = services.done(submission, outcome).parts[0]
             if isinstance(part.subject, Booking):
                 return _confirmed(part.subject, replayed=part.recorded is None)
-            confirmed_before = asyncio.ensure_future(_booking_of(services, hold_id))
+            confirmed_before = asyncio.ensure_future(
+                _booking_of(services, asked.principal, hold_id)
+            )
             return Later(confirmed_before, partial(_confirmed, replayed=True))
 
         return Later(services.submit(submission), answer)
@@ -135,12 +137,16 @@ def _confirmed(booking: Booking, *, replayed: bool) -> Reply:
     return json_reply(201, booking_fields(booking), replayed=replayed)
 
 
-async def _booking_of(services: Services, hold_id: HoldId) -> Booking:
+async def _booking_of(services: Services, principal: Principal, hold_id: HoldId) -> Booking:
     with already_done():
         hold = await services.queries.hold(hold_id)
         booking_id = None if hold is None else hold.booking_id
-        booking = None if booking_id is None else await services.queries.booking(booking_id)
-    return booking_of(booking)
+        booking = booking_of(
+            None if booking_id is None else await services.queries.booking(booking_id)
+        )
+    if not principal.may_see(booking.booked_by, booking.user_id):  # it was given away since
+        raise Problem("hold-not-found", f"There is no hold {hold_id}.")
+    return booking
 
 
 async def confirm_hold(hold_id: UUID) -> None:

@@ -156,3 +156,17 @@ def test_what_a_user_gave_away_its_key_no_longer_sees_and_the_new_owners_does(pa
             assert buyer.get(read).status_code == 200, read
         assert seller.post(f"{path}/cancel").status_code == 404
         assert buyer.post(f"{path}/cancel").status_code == 200
+
+
+def test_confirming_again_does_not_show_a_booking_that_was_given_away_since(pair: Pair) -> None:
+    user_id, other_id = pair.api.add_users(2)
+    with pair.client(user_id=user_id) as seller:
+        hold_id = things(pair, seller, user_id).hold_id
+        confirm = f"/v1/holds/{hold_id}/confirm"
+        first, again = seller.post(confirm), seller.post(confirm)
+        assert (first.status_code, again.json()) == (201, first.json())
+        path = f"/v1/bookings/{first.json()['booking_id']}/transfer"
+        assert seller.post(path, json={"to_user_id": other_id}).status_code == 200
+        refused = seller.post(confirm)
+        assert (refused.status_code, refused.json()["code"]) == (404, "hold-not-found")
+        assert other_id not in refused.text
