@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Final
 
@@ -50,12 +51,15 @@ class LeafSorter:
     def take(self, seqs: list[int], leaves: list[bytes]) -> None:
         """Take over and empty both lists."""
         if seqs:
-            first = min(seqs) // RANGE
-            if max(seqs) // RANGE == first:
+            first, last = min(seqs) // RANGE, max(seqs) // RANGE
+            if first == last:
                 self._put(first, seqs, b"".join(leaves))
             else:
-                for seq, leaf in zip(seqs, leaves, strict=True):
-                    self._put(seq // RANGE, (seq,), leaf)
+                ranges = [seq // RANGE for seq in seqs]
+                for which in set(ranges):
+                    within = [each == which for each in ranges]
+                    chosen = b"".join(compress(leaves, within))
+                    self._put(which, list(compress(seqs, within)), chosen)
             self._held += len(seqs)
         seqs.clear()
         leaves.clear()

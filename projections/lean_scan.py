@@ -6,7 +6,7 @@ after it in its stream can be judged, and its leaf hashes are taken all the same
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -17,12 +17,18 @@ from ledger.chain import GENESIS, TAG
 from ledger.codec import INTEGER_MAX
 from projections.export_format import from_base64
 from projections.leaf_ranges import NO_LEAF
-from projections.lean_rules import READINGS, FieldsWrong, LeanStream, RuleBroken
+from projections.lean_rules import (
+    READINGS,
+    FieldsWrong,
+    LeanStream,
+    Reading,
+    Rule,
+    RuleBroken,
+)
 from projections.leaves import ENTRY_BYTES_MAX, logged
 from projections.merkle import leaf_hash
 
 _HEAD: Final = struct.Struct(f">{len(TAG)}s16sQqH16s32sI")
-_DIGESTS: Final = struct.Struct(">I32sI32sI")
 _LENGTH: Final = struct.Struct(">I")
 _NO_DIGESTS: Final = bytes(8)
 _BYTES_AT_A_TIME: Final = 1 << 15
@@ -35,6 +41,32 @@ _UNREADABLE: Final = (
     struct.error,  # a number out of range
 )
 _NOT_WELL: Final = (*_UNREADABLE, FieldsWrong, RuleBroken)
+
+
+class _Known(NamedTuple):
+    """What the loop needs to know of a type."""
+
+    schema_version: int
+    rule: Rule
+    pack: Callable[..., bytes]
+    """All of a preimage but the payload, with key and request hash."""
+    pack_without_key: Callable[..., bytes]
+    typed: bytes
+
+
+def _known(name: str, reading: Reading) -> _Known:
+    typed = _LENGTH.pack(len(name)) + name.encode("ascii")
+    head = f">{len(TAG) + 16}sQqH16s32s{len(typed)}s"
+    return _Known(
+        schema_version=reading.schema_version,
+        rule=reading.rule,
+        pack=struct.Struct(f"{head}I32sI32sI").pack,
+        pack_without_key=struct.Struct(f"{head}8sI").pack,
+        typed=typed,
+    )
+
+
+_KNOWN: Final = {name: _known(name, reading) for name, reading in READINGS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +126,6 @@ class Scan:
         self.scanned = Scanned()
         self._size = size
         self._actors: dict[str, bytes] = {}
-        self._types = {name: name.encode("ascii") for name in READINGS}
         self._begin_stream(None, b"")
 
     def _begin_stream(self, stream_id: str | None, stream_bytes: bytes) -> None:
@@ -123,19 +154,17 @@ class Scan:
         # What follows runs once per entry and is most of what verifying takes. So it asks nothing
         # but whether all is well; everything else, and whatever is new to it, goes to `_judge`.
         sha256, dumps, fromhex = hashlib.sha256, orjson.dumps, bytes.fromhex
-        pack_head, pack_digests, pack_length = _HEAD.pack, _DIGESTS.pack, _LENGTH.pack
-        strict, head_tag, size, time_max = orjson.OPT_STRICT_INTEGER, TAG, self._size, INTEGER_MAX
-        actors, types, readings = self._actors, self._types, READINGS
+        strict, size, time_max = orjson.OPT_STRICT_INTEGER, self._size, INTEGER_MAX
+        actors, known, no_digests = self._actors, _KNOWN, _NO_DIGESTS
         add_seq, add_leaf = self.scanned.seqs.append, self.scanned.leaves.append
         rows = _rows(block)
         self.scanned.entries += len(rows)
-        if b"true" in block or b"false" in block or len(block) > ENTRY_BYTES_MAX:
-            # In a name, most likely; but true equals 1, and no column may be that. And a long line
-            # may be that of an entry of which the log has a stub: preimages are shorter than lines.
+        if len(block) > ENTRY_BYTES_MAX:
+            # There may be an entry of which the log has a stub: preimages are shorter than lines.
             for row in rows:
                 self._judge(row, ValueError())
             return
-        stream, stream_bytes, keys = self._stream, self._stream_bytes, self._keys
+        stream, head, keys = self._stream, TAG + self._stream_bytes, self._keys
         last_version, last_seq, last_at = self._version, self._seq, self._recorded_at
         last_hash, last_hex, is_broken = self._hash, self._hash_hex, self._is_broken
         for row in rows:
@@ -154,31 +183,52 @@ class Scan:
                     fields,
                 ) = row
                 payload = dumps(fields, None, strict)
-                type_bytes = types[type_name]
-                head = pack_head(
-                    head_tag,
-                    stream_bytes,
-                    version,
-                    at,
-                    schema_version,
-                    actors[actor],
-                    last_hash,
-                    len(type_bytes),
-                )
+                schema_today, rule, pack, pack_without_key, typed = known[type_name]
                 if key is None:
-                    tail = _NO_DIGESTS + pack_length(len(payload))
+                    preimage = (
+                        pack_without_key(
+                            head,
+                            version,
+                            at,
+                            schema_version,
+                            actors[actor],
+                            last_hash,
+                            typed,
+                            no_digests,
+                            len(payload),
+                        )
+                        + payload
+                    )
                 else:
                     # Strict: fromhex alone takes capitals and spaces, packing takes any length.
-                    pair = fromhex(key + request_hash)
-                    if len(key) != 64 or len(pair) != 64 or pair.hex() != key + request_hash:
+                    both = key + request_hash
+                    pair = fromhex(both)
+                    if len(key) != 64 or len(pair) != 64 or pair.hex() != both:
                         raise ValueError
-                    tail = pack_digests(32, pair[:32], 32, pair[32:], len(payload))
-                preimage = head + type_bytes + tail + payload
+                    preimage = (
+                        pack(
+                            head,
+                            version,
+                            at,
+                            schema_version,
+                            actors[actor],
+                            last_hash,
+                            typed,
+                            32,
+                            pair[:32],
+                            32,
+                            pair[32:],
+                            len(payload),
+                        )
+                        + payload
+                    )
                 digest = sha256(preimage).digest()
-                reading = readings[type_name]
                 if (
                     is_broken
                     or version != last_version + 1
+                    or version is True  # which is 1, and so is the next
+                    or schema_version is True
+                    or type(at) is not int
                     or prev_hex != last_hex
                     or digest.hex() != hash_hex
                     or type(seq) is not int
@@ -186,15 +236,15 @@ class Scan:
                     or not last_at <= at <= time_max
                     or key in keys
                     or (key is None and request_hash is not None)
-                    or reading.schema_version != schema_version
+                    or schema_today != schema_version
                 ):
                     raise ValueError
-                reading.rule(stream, fields, at)
+                rule(stream, fields, at)
             except _NOT_WELL as error:
                 self._version, self._seq, self._recorded_at = last_version, last_seq, last_at
                 self._hash, self._hash_hex = last_hash, last_hex
                 self._judge(row, error)
-                stream, stream_bytes, keys = self._stream, self._stream_bytes, self._keys
+                stream, head, keys = self._stream, TAG + self._stream_bytes, self._keys
                 last_version, last_seq, last_at = self._version, self._seq, self._recorded_at
                 last_hash, last_hex, is_broken = self._hash, self._hash_hex, self._is_broken
                 continue
