@@ -480,7 +480,8 @@ def verify_export(
 @click.option(
     "--previous",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An older checkpoint, or a receipt with one: nothing up to it may have changed.",
+    help="An older checkpoint, or a receipt with one: nothing up to it may have changed. The last "
+    "that was signed with the keys here where neither this nor a key is given.",
 )
 @click.option(
     "--key",
@@ -497,13 +498,14 @@ def verify(previous: Path | None, keys: tuple[str, ...], as_json: bool) -> None:
     from api.verification import verify_database
 
     with _servers() as settings, _keys_usable(), progress("entries verified") as advance:
-        trusted = verifier_keys(keys) or _log_keys().verifying()
+        trusted, older = verifier_keys(keys), None
+        if previous is not None:
+            older = previous_checkpoint(previous)
+        elif not trusted:
+            older = _log_keys().last_note()
+        trusted = trusted or _log_keys().verifying()
         report = verify_database(
-            _url(settings),
-            settings.redis_url,
-            keys=trusted,
-            previous=None if previous is None else previous_checkpoint(previous),
-            progress=advance,
+            _url(settings), settings.redis_url, keys=trusted, previous=older, progress=advance
         )
     if not trusted:
         click.echo("No key of the log is here: its signature was not checked.", err=True)

@@ -75,14 +75,17 @@ class LogKeys:
 
     def last_signed(self) -> Checkpoint | None:
         """The largest checkpoint of this log that is remembered here; raises `KeysUnusable`."""
-        path = self._checkpoint_path()
+        note = self.last_note()
+        try:
+            return None if note is None else Checkpoint.parse(Note.parse(note).text)
+        except NoteInvalid as error:
+            raise KeysUnusable(f"{self._checkpoint_path()} is no checkpoint: {error}") from error
+
+    def last_note(self) -> bytes | None:
+        """`last_signed` as it was signed."""
         with _usable():
-            try:
-                return Checkpoint.parse(Note.parse(path.read_bytes()).text)
-            except FileNotFoundError:
-                return None
-            except NoteInvalid as error:
-                raise KeysUnusable(f"{path} is no checkpoint: {error}") from error
+            path = self._checkpoint_path()
+            return path.read_bytes() if path.exists() else None
 
     def remember(self, note: str) -> None:
         """Keep a checkpoint that was signed, unless a larger one is kept already.

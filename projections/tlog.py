@@ -52,6 +52,7 @@ class TransparencyLog:
         self._taken_since: float | None = None
         self._signed_by: list[bytes] = []
         self._remembered: str | None = None
+        self._complaint = ""
         self.is_forked = False
 
     async def __aenter__(self) -> Self:
@@ -148,10 +149,14 @@ class TransparencyLog:
     async def _try_to_catch_up(self) -> None:
         try:
             await self.catch_up()
+            self._complaint = ""
         except (DatabaseUnavailable, StreamLocked) as error:
             _log.warning("the log has to wait: %s", error)
         except (KeysUnusable, EntriesMissing, LogForked) as error:
-            _log.error("the log cannot go on: %s", error)
+            # It stays so until somebody does something: said once, and then the metrics say it.
+            if str(error) != self._complaint:
+                _log.error("the log cannot go on: %s", error)
+            self._complaint = str(error)
         except Exception:  # noqa: BLE001  whatever it is, the next try may be better
             _log.exception("the log could not be brought up to date")
 

@@ -304,7 +304,11 @@ def test_a_memory_that_cannot_be_read_signs_nothing(
 def test_the_command_line_tells_of_an_older_database(backup: str, tmp_path: Path) -> None:
     settings = {"database_url": backup, "log_key_dir": tmp_path / "keys", "log_origin": ORIGIN}
     sell(backup, submit(book(user_id=ALICE)))
-    ran = CliRunner(env=environment(settings)).invoke(main, ["export", str(tmp_path / "file")])
-    assert ran.exit_code == 1
-    assert "restored from an older backup" in ran.output
+    command_line = CliRunner(env=environment(settings))
+    exported = command_line.invoke(main, ["export", str(tmp_path / "file")])
+    assert exported.exit_code == 1
+    assert "restored from an older backup" in exported.output
     assert not (tmp_path / "file").exists()
+    verified_here = command_line.invoke(main, ["verify"])
+    assert verified_here.exit_code == 1
+    assert "consistency: the older checkpoint has" in verified_here.output
