@@ -1,5 +1,7 @@
 """API keys over HTTP, for admins: what `flashticket keys` does."""
 
+import logging
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -18,6 +20,8 @@ from api.times import instant_of, now, time_of
 from ledger import directory
 from ledger.values import ActorId, UserId
 
+_log: Final = logging.getLogger(__name__)
+
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
@@ -35,6 +39,9 @@ async def create_key(
     if terms.user_id is not None:
         await require_known(services, terms.user_id)
     key, text = await make_key(services.queries.pool, terms)
+    _log.info(
+        "key made", extra={"key_id": str(key.key_id), "role": key.role, "by": str(principal.key_id)}
+    )
     response.headers["Cache-Control"] = "no-store"
     return bodies.NewKey(key=text, **key_body(key).model_dump())
 
@@ -57,13 +64,14 @@ async def list_keys(
 @router.post("/{key_id}/revoke", responses=problems("key-not-found", call="revoke_key"))
 async def revoke_key(
     key_id: UUID,
-    _: Principal = Depends(allowed("revoke_key")),
+    principal: Principal = Depends(allowed("revoke_key")),
     services: Services = Depends(services_of),
 ) -> bodies.Key:
     """End a key for good: no process takes it any more after 5 seconds. Again changes nothing."""
     key = await directory.revoke_key(services.queries.pool, ActorId(key_id))
     if key is None:
         raise Problem("key-not-found", f"There is no key {key_id}.")
+    _log.info("key revoked", extra={"key_id": str(key_id), "by": str(principal.key_id)})
     return key_body(key)
 
 

@@ -151,10 +151,14 @@ def test_a_key_ends_at_its_time(pair: Pair) -> None:
 
 
 def test_a_key_is_revoked_once_and_stays_so(pair: Pair) -> None:
-    key_id = pair.key()["key_id"]
+    made = pair.key()
+    key_id = made["key_id"]
+    pair.served.logged(message="key made", key_id=key_id, role="client")
     first, again = (pair.api.admin.post(f"/v1/keys/{key_id}/revoke").json() for _ in range(2))
     assert first == again
     assert first["revoked_at"] is not None
+    pair.served.logged(message="key revoked", key_id=key_id)
+    assert made["key"] not in pair.served.log_path.read_text()
     assert code(pair.api.admin.post(f"/v1/keys/{uuid4()}/revoke")) == (404, "key-not-found")
 
 
