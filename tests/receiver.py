@@ -11,7 +11,7 @@ from typing import Any
 
 from served import HOST
 
-SECONDS_MAX = 15.0
+SECONDS_MAX = 30.0
 
 DEVELOPMENT = {"webhook_private_targets": True, "webhook_seconds_max": 1}
 """Settings of an application that may send to this machine."""
