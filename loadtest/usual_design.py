@@ -8,33 +8,39 @@ idempotency and no history: it does less than FlashTicket. `usual_tuned` is the 
 """
 
 import os
-from functools import cache
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from fastapi import FastAPI, HTTPException
-from sqlalchemy import Engine, create_engine, func, select
-from sqlalchemy.orm import Session
+from fastapi import FastAPI, HTTPException, Request
+from sqlalchemy import create_engine, func, select
+from sqlalchemy.orm import Session, sessionmaker
 
 from loadtest.usual_tables import Booking, BookingAnswer, BookingBody, Event, with_psycopg
 
-app = FastAPI(title="The usual design")
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """One engine for each worker, with the pool that SQLAlchemy gives to who asks for nothing."""
+    engine = create_engine(with_psycopg(os.environ["USUAL_DATABASE_URL"]))
+    # Attributes do not expire, which spares it a SELECT after COMMIT.
+    app.state.sessions = sessionmaker(engine, expire_on_commit=False)
+    yield
+    engine.dispose()
 
 
-@cache
-def engine() -> Engine:
-    """One for each worker, with the pool that SQLAlchemy gives to who asks for nothing."""
-    return create_engine(with_psycopg(os.environ["USUAL_DATABASE_URL"]))
+app = FastAPI(title="The usual design", lifespan=lifespan)
 
 
-def new_session() -> Session:
+def new_session(request: Request) -> Session:
     """One session a request, opened and closed in the endpoint's own thread.
 
     As a dependency that yields it would be closed in another turn of the thread pool, for which
-    there is no thread left when all of them wait for a connection. Attributes do not expire, which
-    spares it a SELECT after COMMIT.
+    there is no thread left when all of them wait for a connection.
     """
-    return Session(engine(), expire_on_commit=False)
+    sessions: sessionmaker[Session] = request.app.state.sessions
+    return sessions()
 
 
 def booked_tickets(session: Session, event_id: UUID) -> int:
@@ -44,9 +50,9 @@ def booked_tickets(session: Session, event_id: UUID) -> int:
 
 
 @app.post("/v1/bookings", status_code=201)
-def book(body: BookingBody) -> BookingAnswer:
+def book(body: BookingBody, request: Request) -> BookingAnswer:
     """Book in one transaction of its own."""
-    with new_session() as session:
+    with new_session(request) as session:
         found = select(Event).where(Event.event_id == body.event_id)
         event = session.scalar(found.with_for_update())
         if event is None:
@@ -66,9 +72,9 @@ def book(body: BookingBody) -> BookingAnswer:
 
 
 @app.get("/v1/events/{event_id}/availability")
-def availability(event_id: UUID) -> dict[str, Any]:
+def availability(event_id: UUID, request: Request) -> dict[str, Any]:
     """Count what is left."""
-    with new_session() as session:
+    with new_session(request) as session:
         event = session.get(Event, event_id)
         if event is None:
             raise HTTPException(404, {"code": "event-not-found"})
