@@ -1,16 +1,18 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
-# Held for what is installed and for what builds it; newer releases of pip read the second for that.
-ENV PIP_CONSTRAINT=/src/constraints.txt \
-    PIP_BUILD_CONSTRAINT=/src/constraints.txt
 RUN python -m venv --without-pip /venv && mkdir /keys
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY requirements requirements
+# The very files whose hashes are known, and wheels only: nothing is run in order to install it.
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt && \
+    pip --python /venv/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
+    -r requirements/serve.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY ledger ledger
 COPY projections projections
 COPY api api
 COPY loadtest loadtest
-# Wheels only: a dependency that would need a compiler stops the build instead of growing it.
-RUN pip --python /venv/bin/python install --no-cache-dir --only-binary :all: .
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel . && \
+    pip --python /venv/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl
 
 FROM python:3.13-slim
 # Same base and same path as above, so the environment is copied whole and nothing is installed here.

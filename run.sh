@@ -33,15 +33,15 @@ find_python() {
     return 1
 }
 
-# Makes .venv and installs the project there with the extras $1, unless that is done already. The
-# extras of run.sh begin those of run_tests.sh, so what the one installed is enough for the other.
+# Makes .venv and installs there what requirements/$1.txt lists and the project, unless that is done
+# already. What run.sh needs is part of what run_tests.sh does, so after that it is done too.
 install() {
-    local extras=$1 stamp=$root/.venv/flashticket-installed wanted place='' installed='' python
-    wanted=$(cat pyproject.toml constraints.txt | cksum) || return
+    local list=$1 stamp=$root/.venv/flashticket-installed wanted place='' installed='' python
+    wanted=$(cat pyproject.toml requirements/*.txt | cksum) || return
     if [[ -f $stamp ]] && .venv/bin/python -c '' 2>/dev/null; then
         { read -r place && read -r installed; } <"$stamp"
     fi
-    if [[ $place == "$root" && $installed == "$wanted $extras"* ]]; then
+    if [[ $place == "$root" && ($installed == "$wanted $list" || $installed == "$wanted test") ]]; then
         return
     fi
     python=$(find_python) || return
@@ -51,18 +51,21 @@ install() {
     if [[ $place != "$root" ]]; then
         "$python" -m venv --clear .venv || return
     fi
-    # In the environment too, so that the build tools are held to the same versions; newer releases
-    # of pip read the second name for those.
-    PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-        --constraint constraints.txt --editable ".[$extras]" || return
-    printf '%s\n' "$root" "$wanted $extras" >"$stamp"
+    # Nothing but the very files that the list has hashes of, and of those only wheels. The project
+    # itself is built with what is then there, so that this fetches nothing more.
+    pip_install --require-hashes --only-binary :all: --requirement "requirements/$list.txt" &&
+        pip_install --no-deps --no-build-isolation --editable . || return
+    printf '%s\n' "$root" "$wanted $list" >"$stamp"
+}
+
+pip_install() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@"
 }
 
 main() {
     set -euo pipefail
     cd -- "$root"
-    install embedded,loadtest
+    install run
     exec .venv/bin/flashticket up "$@"
 }
 

@@ -156,7 +156,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 echo "FlashTicket's tests, quick: $quick, servers: $servers"
-step "build" install embedded,loadtest,test
+step "build" install test
 step "clean state" clean
 step "ruff check" "$bin/ruff" check .
 step "ruff format" "$bin/ruff" format --check .
