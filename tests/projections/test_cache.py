@@ -337,6 +337,7 @@ _CALLS: Final = """
 """
 
 
+@pytest.mark.slow  # it needs a PostgreSQL of its own
 def test_five_hundred_readers_of_two_workers_cause_one_query(
     tmp_path: Path, redis_url: str
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from served import Api, Served, new_keys, served
 
@@ -194,10 +195,12 @@ def test_the_lag_is_a_metric(running: Served) -> None:
 
 
 def test_what_was_refused_is_written_before_the_process_ends(database: str) -> None:
-    with served(database, None) as first, Api(first.url, new_keys(database)) as api:
+    with served(database, None) as running, Api(running.url, new_keys(database)) as api:
         event_id, user_id = api.add_event(1), api.add_user()
         for _ in range(3):
             api.book(event_id, user_id)
-    with served(database, None) as second, Api(second.url, new_keys(database)) as api:
-        found = api.organizer.get(f"/v1/events/{event_id}/refusals").json()
-        assert found["items"] == [{"reason": "sold-out", "count": 2}]
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT stream_id::text, reason, refused FROM refusals"
+        ).fetchall()
+    assert rows == [(event_id, "sold-out", 2)]

@@ -196,7 +196,7 @@ def test_killed_at_any_point_every_entry_is_counted_exactly_once(
     forget_all(sold)
     entries, kills = count_entries(sold), 0
     while position(sold) < entries // 2:
-        until = position(sold) + choose.randrange(entries // 8, entries // 4)
+        until = position(sold) + choose.randrange(entries // 6, entries // 3)
         with counting_process(sold, choose.randrange(1, 5)):
             while position(sold) < until:
                 pass
