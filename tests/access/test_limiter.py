@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 from stopwatch import Stopwatch
@@ -246,6 +246,38 @@ def test_what_redis_forgets_is_given_once_more_and_no_more(redis_url: str) -> No
 
     processes = among(2, redis_url, use)
     assert 100 < sum(process.admitted for process in processes) <= 200
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([1, 5, 40]),
+    st.lists(st.sampled_from(["0", "1", "2", "lose", "find", "flush"]), max_size=60),
+)
+def test_whatever_becomes_of_redis_each_time_gives_the_rate_once_and_its_absence_once_in_all(
+    redis_url: str, requests: int, story: list[str]
+) -> None:
+    async def use(processes: list[Process], _: Stopwatch) -> None:
+        subject, rate = uuid4(), Rate(requests, HOUR)
+        there = [process.limiter._leases for process in processes]
+        for step in story:
+            match step:
+                case "lose":
+                    for process in processes:
+                        process.limiter._leases = Leases(None)
+                case "find":
+                    for process, leases in zip(processes, there, strict=True):
+                        process.limiter._leases = leases
+                case "flush":
+                    with Redis.from_url(redis_url) as redis:
+                        redis.flushdb()
+                case number:
+                    for _ in range(requests // 3 + 1):
+                        await processes[int(number)].send(subject, rate)
+
+    processes = among(3, redis_url, use)
+    of_redis = requests * (1 + story.count("flush"))
+    alone = requests + 2 if "lose" in story else 0
+    assert sum(process.admitted for process in processes) <= of_redis + alone
 
 
 def test_windows_that_ended_and_the_oldest_of_too_many_are_forgotten(redis_url: str) -> None:
