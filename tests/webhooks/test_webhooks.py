@@ -343,13 +343,13 @@ def test_the_organizers_page_offers_every_type_of_entry() -> None:
 def test_many_webhooks_with_news_at_once_all_get_it(
     api: Api, organizer: Client, receiver: Receiver, shop: Served
 ) -> None:
-    count = 40
+    count, told = 40, len(shop.log)
     for n in range(count):
         organizer.send(calls.register_webhook(f"{receiver.url}/{n}"))
     _, places = event_with_bookings(api, 2)
     receiver.until(lambda got: len(got) >= count * len(places))
-    told = [line for line in shop.log if line["logger"] == "api.webhooks.deliverer"]
-    assert told == [], "none had to wait for a connection"
+    waited = [line for line in shop.log[told:] if line["logger"] == "api.webhooks.deliverer"]
+    assert waited == [], "none had to wait for a connection"
 
 
 def test_deliveries_and_retries_are_counted(
