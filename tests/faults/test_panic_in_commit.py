@@ -13,6 +13,7 @@ from ledger.database import is_outage
 from loadtest.torture.disk import forbid_writing_to
 
 
+@pytest.mark.slow
 def test_a_commit_that_ends_in_a_panic_is_called_unknown(
     postgres: EmbeddedPostgres, own_database: str
 ) -> None:
@@ -31,6 +32,7 @@ def test_a_commit_that_ends_in_a_panic_is_called_unknown(
     assert verified(own_database).violations == []
 
 
+@pytest.mark.slow
 def test_an_error_that_ends_the_session_is_an_outage_whatever_its_code(
     postgres: EmbeddedPostgres, own_database: str
 ) -> None:
