@@ -92,8 +92,8 @@ def standings(medians: Medians) -> Iterator[Standing]:
             between += f" at {own.size:,}"
         if goal.yardstick is not None:
             other = _best(medians, goal, goal.yardstick, goal.yardstick_workload or goal.workload)
-            if other is None:
-                continue
+            if other is None or not other.figures[goal.figure]:
+                continue  # nothing is so many times nothing
             value /= other.figures[goal.figure]
             between += f" / {other.contender}"
         reached = value >= goal.bound if goal.better == "more" else value <= goal.bound

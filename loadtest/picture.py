@@ -32,7 +32,12 @@ TITLES: Final = {
 
 def draw(medians: Medians, caption: str) -> str:
     """The picture of what was measured; panels without figures are left out."""
-    hot = [each for each in medians.values() if each.workload == "hot"]
+    # A logarithm has no place for what answered nothing.
+    hot = [
+        each
+        for each in medians.values()
+        if each.workload == "hot" and min(each.figures["per_second"], each.figures["p99_ms"]) > 0
+    ]
     grown = [
         (title, lines)
         for title, workload in (

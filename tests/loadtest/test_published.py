@@ -139,6 +139,12 @@ def test_the_picture_names_every_contender_with_its_figures() -> None:
     assert {"150", "7,000", "1,900 ms", "31 ms", "on a machine"} <= {*shown}
 
 
+def test_a_contender_that_answered_nothing_has_no_bar() -> None:
+    shown = texts(drawn(hot("usual:1", 0, 0.0), hot("flashticket:1", 6000)))
+    assert "usual design" not in shown
+    assert "FlashTicket" in shown
+
+
 def test_a_longer_bar_is_more() -> None:
     svg = drawn(hot("usual:1", 150), hot("flashticket:1", 6000))
     bars = [each for each in svg.iter(f"{SVG}rect") if each.get("height") == str(picture.BAR)]
