@@ -630,12 +630,15 @@ def bench(
 ) -> None:
     """Measure against the usual design and the ceilings, side by side."""
     from loadtest.bench import BY_DEFAULT, CONTENDERS, RESULTS, Extent, as_text, run_bench
-    from loadtest.published import ROOT, publish
+    from loadtest.published import ROOT, NoPlace, publish
     from loadtest.serving import ServerFailed
 
     if draw:
-        for path in publish(ROOT, RESULTS):
-            click.echo(path.relative_to(ROOT))
+        try:
+            for path in publish(ROOT, RESULTS):
+                click.echo(path.relative_to(ROOT))
+        except (NoPlace, OSError) as error:
+            _end(EXIT_FAILED, f"There is no checkout to write to: {error}")
         return
     try:
         result = run_bench(
