@@ -63,7 +63,7 @@ def local_issuer() -> Iterator[LocalIssuer]:
                 return
             if self.path == "/keys":
                 issuer.key_sets_served += 1
-                answer = {"keys": issuer.keys}
+                answer: dict[str, Any] = {"keys": issuer.keys}
             else:
                 answer = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"}
                 answer |= issuer.described

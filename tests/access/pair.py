@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from issuer import LocalIssuer
@@ -29,11 +29,11 @@ class Pair:
     valkey: EmbeddedValkey
     issuer: LocalIssuer
 
-    def key(self, role: str = "client", **terms: object) -> dict[str, str]:
+    def key(self, role: str = "client", **terms: object) -> dict[str, Any]:
         """A new key as an admin gets it, with its id."""
         answer = self.api.admin.post("/v1/keys", json={"role": role, **terms})
         assert answer.status_code == 201, answer.text
-        made: dict[str, str] = answer.json()
+        made: dict[str, Any] = answer.json()
         return made
 
     def client(self, role: str = "client", **terms: object) -> httpx.Client:

@@ -50,7 +50,7 @@ def test_a_key_tells_who_sends_and_what_bounds_it(module_database: str) -> None:
             text, _ = await known.new(KeyTerms(Role.CLIENT, "a shop", *bounds))
             principal = await known.keys.find(text)
             assert principal is not None
-            assert (principal.roles, principal.scopes) == ({Role.CLIENT}, {"book_seats"})
+            assert (principal.roles, principal.scopes) == (frozenset({Role.CLIENT}), bounds[0])
             assert (principal.user_id, principal.rate) == (ALICE, Rate(5, 60))
 
     asyncio.run(run())

@@ -125,7 +125,7 @@ def test_a_key_makes_none_that_may_do_more_than_itself(pair: Pair) -> None:
 def test_a_key_is_told_once_and_then_known_by_its_id(pair: Pair) -> None:
     until = "2199-01-01T00:00:00Z"
     user_id = pair.api.add_user()
-    terms = {"name": "Shop", "scopes": ["read_hold", "book_seats"], "rate": "60/m"}
+    terms: dict[str, Any] = {"name": "Shop", "scopes": ["read_hold", "book_seats"], "rate": "60/m"}
     made = pair.key(**terms, user_id=user_id, expires_at=until)
     assert made.pop("key").startswith("ft_client_")
     assert made["scopes"] == sorted(terms["scopes"])

@@ -83,7 +83,7 @@ def among(
 def test_all_processes_together_let_through_the_rate_and_no_more(
     redis_url: str, requests: int, count: int
 ) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject = uuid4()
         for _ in range(requests * 2):
             for process in processes:
@@ -98,7 +98,7 @@ def test_all_processes_together_let_through_the_rate_and_no_more(
 def test_what_idle_processes_hold_back_is_a_tenth_of_the_rate_each_at_most(
     redis_url: str, requests: int
 ) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject = uuid4()
         for idle in processes[1:]:
             await idle.send(subject, Rate(requests, HOUR))
@@ -111,7 +111,7 @@ def test_what_idle_processes_hold_back_is_a_tenth_of_the_rate_each_at_most(
 
 
 def test_requests_at_once_are_counted_like_those_in_turn(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject = uuid4()
         sent = [process.send(subject, Rate(50, HOUR)) for process in processes for _ in range(100)]
         await asyncio.gather(*sent)
@@ -121,7 +121,7 @@ def test_requests_at_once_are_counted_like_those_in_turn(redis_url: str) -> None
 
 
 def test_subjects_have_their_own_counts(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         for subject in [uuid4() for _ in range(300)] * 3:
             await processes[0].send(subject, Rate(2, HOUR))
 
@@ -130,11 +130,11 @@ def test_subjects_have_their_own_counts(redis_url: str) -> None:
 
 
 def test_many_new_subjects_at_once_are_few_questions(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         await asyncio.gather(*(processes[0].send(uuid4(), Rate(1, HOUR)) for _ in range(1_000)))
 
     def questions() -> int:
-        stats: dict[str, dict[str, int]] = redis.info("commandstats")  # type: ignore[assignment]
+        stats: dict[str, dict[str, int]] = redis.info("commandstats")
         return sum(
             stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "eval")
         )
@@ -147,7 +147,7 @@ def test_many_new_subjects_at_once_are_few_questions(redis_url: str) -> None:
 
 
 def test_what_is_leased_is_taken_without_waiting(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject = uuid4()
         assert await processes[0].send(subject, Rate(1_600, HOUR))
         for _ in range(99):
@@ -174,7 +174,7 @@ def test_a_refusal_says_when_the_window_ends_and_then_there_is_a_new_one(redis_u
 
 
 def test_a_count_in_redis_ends_with_its_window(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         assert await processes[0].send(uuid4(), Rate(3, HOUR))
 
     among(1, redis_url, use)
@@ -205,7 +205,7 @@ def test_without_redis_each_process_has_its_even_share(
 def test_in_the_window_in_which_redis_is_lost_at_most_twice_the_rate_is_let_through(
     redis_url: str,
 ) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject, rate = uuid4(), Rate(100, HOUR)
         while await processes[0].send(subject, rate):
             pass
@@ -221,7 +221,7 @@ def test_in_the_window_in_which_redis_is_lost_at_most_twice_the_rate_is_let_thro
 
 
 def test_a_process_that_loses_redis_counts_what_it_gave_already(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject, rate = uuid4(), Rate(160, HOUR)
         for _ in range(45):
             assert await processes[0].send(subject, rate)
@@ -234,7 +234,7 @@ def test_a_process_that_loses_redis_counts_what_it_gave_already(redis_url: str) 
 
 
 def test_what_redis_forgets_is_given_once_more_and_no_more(redis_url: str) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject, rate = uuid4(), Rate(100, HOUR)
         for _ in range(90):
             assert await processes[0].send(subject, rate)
@@ -256,7 +256,7 @@ def test_what_redis_forgets_is_given_once_more_and_no_more(redis_url: str) -> No
 def test_whatever_becomes_of_redis_each_time_gives_the_rate_once_and_its_absence_once_in_all(
     redis_url: str, requests: int, story: list[str]
 ) -> None:
-    async def use(processes: list[Process], _: Stopwatch) -> None:
+    async def use(processes: list[Process], _clock: Stopwatch) -> None:
         subject, rate = uuid4(), Rate(requests, HOUR)
         there = [process.limiter._leases for process in processes]
         for step in story:

@@ -122,7 +122,7 @@ def test_a_token_that_was_changed_is_refused(issuer: LocalIssuer) -> None:
 
 
 def test_a_token_that_is_not_signed_is_refused(issuer: LocalIssuer) -> None:
-    unsigned = jwt.encode(issuer.claims(roles=["seller"]), None, "none", headers={"kid": "rsa"})
+    unsigned = jwt.encode(issuer.claims(roles=["seller"]), "", "none", headers={"kid": "rsa"})
     assert refusal(issuer, unsigned) == "is not valid"
     assert refusal(issuer, issuer.token("seller").rpartition(".")[0] + ".") == "is not valid"
 
