@@ -147,11 +147,9 @@ class _Beside:
         self._lines: dict[str, list[str]] = {table: [] for table in _COPIES}
 
     def write(self, table: str, lines: Iterable[str]) -> None:
-        waiting = self._lines[table]
-        for line in lines:
-            waiting.append(line)
-            if len(waiting) >= _LINES_MAX:
-                self._copy(table)
+        self._lines[table].extend(lines)
+        if len(self._lines[table]) >= _LINES_MAX:
+            self._copy(table)
 
     def flush(self) -> None:
         for table in self._lines:
