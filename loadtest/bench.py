@@ -19,6 +19,7 @@ from api.embedded import EmbeddedPostgres, EmbeddedValkey
 from loadtest import cold_start, generators, growth, memory, tables
 from loadtest.contenders import Bare, Contender, Empty, FlashTicket, Servers, Usual, UsualTuned
 from loadtest.crowd import CROWDS, measure_crowd
+from loadtest.exports.measuring import measure_exports
 from loadtest.goals import Standing, standings
 from loadtest.machine import machine_facts
 from loadtest.measure import measure, measure_bare_inserts
@@ -43,6 +44,7 @@ POOL_SIZES: Final = (2, 5, 10, 20)
 COLD_START: Final = "cold-start"
 MEMORY: Final = "memory"
 SOAK: Final = "soak"
+EXPORTS: Final = "exports"
 GENERATORS: Final = "generators"
 
 TITLES: Final[Mapping[str, str]] = {
@@ -53,6 +55,7 @@ TITLES: Final[Mapping[str, str]] = {
     growth.LONG_EVENT: "a thousand bookings of an event that has so many",
     MEMORY: "memory of the API process at 1,000 connections",
     COLD_START: "cold start, to the first answer",
+    EXPORTS: "exports verified, beyond what a small one takes",
     SOAK: "memory of the API process at 1,000 connections, for long",
     GENERATORS: "load generators against bare ASGI",
 }
@@ -95,6 +98,8 @@ class Extent:
     attempts: int = 10_000
     """Of a flash sale by the closed model."""
     memory_seconds: float = 15.0
+    export_sizes: Sequence[int] = (100_000, 1_000_000)
+    """Entries in exports that are verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +235,8 @@ def _all(
         yield memory.measure_memory(servers, SOAK, extent.soak_seconds)
     if COLD_START in workloads:
         yield from cold_start.measure_cold_starts(servers, COLD_START, extent.starts)
+    if EXPORTS in workloads:
+        yield from measure_exports(servers, EXPORTS, extent.export_sizes, extent.rounds)
     if GENERATORS in workloads:
         yield from generators.measure_generators(servers, GENERATORS, extent.rounds, extent.seconds)
 

@@ -77,6 +77,22 @@ GOALS: Final = (
     Goal("1,000 connections: MB of the API process", "memory", "memory_mb", 150, "less"),
     Goal("soak at 1,000 connections: MB of the API process", "soak", "memory_mb", 150, "less"),
     Goal("soak: MB more a minute", "soak", "growth_mb_per_minute", 0.5, "less"),
+    Goal("verifying an export: entries per CPU second", "exports", "per_cpu_second", 250_000),
+    Goal(
+        "verifying an export: entries per CPU second over hashing the payloads alone",
+        "exports",
+        "per_cpu_second",
+        0.2,
+        yardstick="SHA-256 of payloads",
+    ),
+    Goal(
+        "verifying an export: entries/s over the replay of eventsourcing",
+        "exports",
+        "per_second",
+        10,
+        yardstick="eventsourcing",
+    ),
+    Goal("verifying an export: MB of all processes", "exports", "memory_mb", 250, "less"),
     Goal("cold start: seconds to the first answer", "cold-start", "start_seconds", 1.5, "less"),
 )
 

@@ -7,6 +7,7 @@ from loadtest.measurement import Measurement
 
 COLUMNS: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "per_second": ("per s", lambda value: f"{value:,.0f}"),
+    "per_cpu_second": ("per CPU s", lambda value: f"{value:,.0f}"),
     "attempts_per_second": ("attempts/s", lambda value: f"{value:,.0f}"),
     "sale_seconds": ("sale s", lambda value: f"{value:.2f}"),
     "accepted": ("booked", lambda value: f"{value:,.0f}"),
