@@ -31,18 +31,16 @@ class NoPlace(Exception):
 
 
 def latest(lines: Sequence[str]) -> Bench | None:
-    """The newest measurements of each workload, of the lines whose audits all held."""
+    """The newest measurements of each workload of which every audit held."""
     by_workload: dict[str, list[Measurement]] = {}
     newest: Bench | None = None
     for line in lines:
         bench = from_json_line(line)
-        if not bench.ok:
-            continue
-        newest = bench
         for workload in dict.fromkeys(each.workload for each in bench.measurements):
-            by_workload[workload] = [
-                each for each in bench.measurements if each.workload == workload
-            ]
+            measured = [each for each in bench.measurements if each.workload == workload]
+            if not any(each.faults for each in measured):
+                by_workload[workload] = measured
+                newest = bench
     if newest is None:
         return None
     return Bench(

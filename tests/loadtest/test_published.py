@@ -58,11 +58,19 @@ def test_of_each_workload_the_newest_line_that_has_it_counts() -> None:
     assert "2026-01-02, commit def" in caption(bench)
 
 
-def test_a_line_with_a_failed_audit_counts_for_nothing() -> None:
+def test_a_workload_with_a_failed_audit_counts_for_nothing() -> None:
     wrong = replace(hot("bare:1", 900), faults=["too many"])
-    bench = latest([line(hot("bare:1", 100)), line(wrong, day=2)])
+    bench = latest(
+        [
+            line(hot("bare:1", 100), at(0, 100.0)),
+            line(wrong, hot("flashticket:1", 900), at(0, 90.0), day=2),
+        ]
+    )
     assert bench is not None
-    assert [each.figures["per_second"] for each in bench.measurements] == [100]
+    assert [dict(each.figures) for each in bench.measurements] == [
+        hot("bare:1", 100).figures,
+        at(0, 90.0).figures,
+    ]
     assert latest([line(wrong)]) is None
 
 
