@@ -425,6 +425,12 @@ class BookingPage(Page):
     items: list[Booking]
 
 
+class BookingsAsOf(Page):
+    """A page of bookings as they stood; it may have fewer than asked for while there are more."""
+
+    items: list[BookingAsOf]
+
+
 class LedgerEntry(_Out):
     """An entry as it is stored; the payload's fields depend on the type."""
 

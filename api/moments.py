@@ -1,5 +1,7 @@
 """Moments of the past as callers name them: a time, an event's version, a number in the ledger."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -78,15 +80,23 @@ async def moment_of_event(services: Services, event_id: EventId, moment: Moment 
     Raises the `Problem` of one that is still to come, or before there was the event.
     """
     try:
-        found = await services.past.find(event_id, moment)
-    except NotYet as error:
-        raise Problem("not-yet-recorded", _latest(error.latest)) from None
+        with still_to_come_as_problem():
+            found = await services.past.find(event_id, moment)
     except NotBorn as error:
         detail = f"Event {event_id} was first recorded at {rfc3339(error.began_at)}."
         raise Problem("event-not-found", detail) from None
     if found is None:
         raise Problem("event-not-found", f"There is no event {event_id}.")
     return found
+
+
+@contextmanager
+def still_to_come_as_problem() -> Iterator[None]:
+    """Raise the `Problem` of a moment that is still to come."""
+    try:
+        yield
+    except NotYet as error:
+        raise Problem("not-yet-recorded", _latest(error.latest)) from None
 
 
 def _latest(latest: Moment) -> str:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
@@ -20,7 +21,7 @@ from ledger.evolve import evolve
 from ledger.records import Booking
 from ledger.rows import Row, recorded_from_row
 from ledger.state import State
-from ledger.values import BookingId, EventId, Instant
+from ledger.values import BookingId, EventId, Instant, UserId
 from projections.counts import COUNTED, Counts
 from projections.lean_rules import READINGS
 
@@ -30,6 +31,7 @@ _FIND_VERSION_BY_SEQ: Final = statement("projections", "find_version_by_seq")
 _FIND_RECORDED_AT: Final = statement("projections", "find_recorded_at")
 _READ_COUNTED_ENTRIES: Final = statement("projections", "read_counted_entries")
 _FIND_BOOKINGS_BEGUN: Final = statement("projections", "find_bookings_begun")
+_FIND_BOOKINGS_HAD: Final = statement("projections", "find_bookings_had")
 _FIND_ORIGINS: Final = statement("projections", "find_origins")
 _READ_ENTRIES_OF_VERSIONS: Final = statement("projections", "read_entries_of_versions")
 _READ_CHANGES_OF_BOOKINGS: Final = statement("projections", "read_changes_of_bookings")
@@ -166,6 +168,30 @@ class Past:
         booking_ids = [booking_id for _, booking_id in begun]
         bookings = {each.booking_id: each for each in await self.bookings(as_of, booking_ids)}
         return [(version, bookings[booking_id]) for version, booking_id in begun]
+
+    async def bookings_had(
+        self, user_id: UserId, moment: Moment, after: UUID, limit: int
+    ) -> tuple[list[tuple[AsOf, Booking]], UUID | None]:
+        """The bookings that a user had, of the next ``limit`` that the user ever had, by id.
+
+        With each what the moment is to its event; and the last of those looked at, None when there
+        are no more. Raises `NotYet`.
+        """
+        rows = await self._rows(_FIND_BOOKINGS_HAD, user_id, after, limit)
+        of_event: dict[EventId, list[BookingId]] = {}
+        for booking_id, event_id in rows:
+            of_event.setdefault(event_id, []).append(booking_id)
+        had = []
+        for event_id, booking_ids in of_event.items():
+            try:
+                as_of = await self.find(event_id, moment)
+            except NotBorn:
+                continue
+            if as_of is not None:
+                stood = await self.bookings(as_of, booking_ids)
+                had += [(as_of, booking) for booking in stood if booking.user_id == user_id]
+        had.sort(key=lambda each: each[1].booking_id)
+        return had, rows[-1][0] if len(rows) == limit else None
 
     async def _counts(self, event_id: EventId, version: int) -> Counts:
         reached, counts = self._last_milestone(event_id, version)

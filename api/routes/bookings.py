@@ -17,7 +17,7 @@ from api.orders import read_order
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routes.directory import require_known
-from api.routes.past import past_booking_fields
+from api.routes.past import past_booking_fields, past_bookings_of_user
 from api.routing import DirectRoute
 from api.services import Services, already_done, services_of
 from api.views import (
@@ -192,21 +192,30 @@ async def transfer_booking(
 
 @router.get(
     "/users/{user_id}/bookings",
-    response_model=bodies.BookingPage,
-    responses=problems("user-not-found", call="list_bookings_of_user"),
+    response_model=bodies.BookingPage | bodies.BookingsAsOf,
+    responses=problems("not-yet-recorded", "user-not-found", call="list_bookings_of_user"),
 )
 async def list_bookings_of_user(
     user_id: UUID,
+    principal: Annotated[Principal, Depends(allowed("list_bookings_of_user"))],
+    moment: AskedMoment,
     limit: Limit = 100,
     cursor: Cursor = None,
-    principal: Principal = Depends(allowed("list_bookings_of_user")),
     services: Services = Depends(services_of),
 ) -> Response:
-    """A user's bookings in the order they were made; a client's key sees its own."""
+    """A user's bookings in the order they were made; a client's key sees its own.
+
+    With a moment, those that the user had then, on pages of up to 100, for organizers and auditors.
+    """
     after = position(cursor)
     if principal.user_id not in (None, user_id):
         raise Problem("user-not-found", f"There is no user {user_id}.")
     await require_known(services, UserId(user_id))
+    if moment is not None:
+        had = await past_bookings_of_user(
+            services, principal, UserId(user_id), moment, after, limit
+        )
+        return json_response(had)
     is_shop = Role.CLIENT in principal.roles and principal.user_id is None
     booked_by = principal.key_id if is_shop else None
     bookings = await services.queries.bookings_of(UserId(user_id), after, limit, booked_by)

@@ -14,16 +14,17 @@ from api import bodies
 from api.access import allowed, principal_of
 from api.asgi import header
 from api.documents import problems
-from api.keys import Principal
-from api.moments import AskedMoment, moment_in, moment_of_event
+from api.keys import Principal, Role
+from api.moments import AskedMoment, moment_in, moment_of_event, still_to_come_as_problem
+from api.paging import next_cursor
 from api.problems import Problem
 from api.services import Services, services_of
 from api.times import rfc3339
 from api.views import booking_fields, json_response
 from ledger.batch import Head
 from ledger.records import Booking
-from ledger.values import EventId
-from projections.past import AsOf, Moment
+from ledger.values import EventId, UserId
+from projections.past import AsOf, AtVersion, Moment
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
@@ -80,6 +81,32 @@ async def past_booking_fields(
     if not principal.may_see(stood[0].booked_by, stood[0].user_id):
         raise Problem("booking-not-found", f"There is no booking {booking.booking_id}.")
     return booking_fields(stood[0]) | _as_of_fields(as_of)
+
+
+async def past_bookings_of_user(
+    services: Services,
+    principal: Principal,
+    user_id: UserId,
+    moment: Moment,
+    after: UUID,
+    limit: int,
+) -> dict[str, Any]:
+    """What a user had, as `bodies.BookingsAsOf` describes it; raises the `Problem`."""
+    if Role.CLIENT in principal.roles:
+        raise Problem("forbidden", "The past of all bookings is for organizers and auditors.")
+    if isinstance(moment, AtVersion):
+        raise Problem(
+            "validation",
+            "Each event counts its own versions: ask for a time or a seq.",
+            errors=[{"at": ["query", "at_version"], "why": "not about one event"}],
+        )
+    limit = min(limit, _PAGE_BOOKINGS)
+    with still_to_come_as_problem():
+        had, last = await services.past.bookings_had(user_id, moment, after, limit)
+    return {
+        "items": [booking_fields(booking) | _as_of_fields(as_of) for as_of, booking in had],
+        "next_cursor": None if last is None else next_cursor([last], 1, lambda each: each),
+    }
 
 
 async def past_head(scope: Scope, services: Services, event_id: EventId) -> Head | None:

@@ -153,7 +153,7 @@ def test_verify_names_the_first_entry_that_breaks_a_rule(
     broken = flashticket("verify", database_url=tampered)
     assert broken.exit_code == FAILED
     assert f"L3 event {event_id} version 3: " in broken.stdout
-    assert broken.stdout.endswith("1 violations\n")
+    assert broken.stdout.endswith("1 violation\n")
     as_json = flashticket("verify", "--json", database_url=tampered)
     assert as_json.exit_code == FAILED
     report = json.loads(as_json.stdout)

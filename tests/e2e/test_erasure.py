@@ -161,6 +161,7 @@ def test_the_bookings_of_an_erased_user_can_be_read_and_cancelled(api: Api) -> N
     path = f"/v1/bookings/{booking['booking_id']}"
     assert api.client.get(path).json() == booking
     assert api.client.get(f"/v1/users/{user_id}/bookings").json()["items"] == [booking]
+    assert api.auditor.get(f"/v1/users/{user_id}/history").status_code == 200
     assert api.cancel(booking["booking_id"]).json()["status"] == "cancelled"
 
 

@@ -167,6 +167,44 @@ def test_an_events_bookings_are_paged_by_the_version_that_made_them(api: Api, li
     )
 
 
+def test_a_users_bookings_at_a_moment_are_those_that_the_user_had_then(
+    api: Api, life: Life
+) -> None:
+    """Some were given away since, and some received."""
+    path = f"/v1/ledger/streams/{life.event_id}"
+    while True:
+        entries = api.auditor.get(path).json()["items"]
+        if all(entry["seq"] is not None for entry in entries):
+            break
+    history = f"/v1/users/{life.users[0]}/history"
+    while api.auditor.get(history).json()["version"] <= entries[-1]["seq"]:
+        pass  # who had what is found by the histories, which follow
+    counted = 0
+    for version, stood in list(life.stood.items())[::3]:
+        entry = entries[version - 1]
+        for user_id in life.users:
+            had = {each["booking_id"] for each in stood.values() if each["user_id"] == user_id}
+            params: dict[str, Any] = {"at_seq": entry["seq"], "limit": 2}
+            found: list[dict[str, Any]] = []
+            while True:
+                page = api.auditor.get(f"/v1/users/{user_id}/bookings", params=params).json()
+                assert len(page["items"]) <= 2
+                found += page["items"]
+                if page["next_cursor"] is None:
+                    break
+                params["cursor"] = page["next_cursor"]
+            assert {each["booking_id"] for each in found} == had
+            for each in found:
+                assert each["version"] == version
+                assert stood[each["booking_id"]].items() <= each.items()
+            counted += len(found)
+    assert counted > 20
+    path = f"/v1/users/{life.users[0]}/bookings"
+    refused(api.auditor.get(path, params={"at_version": 1}), 422, "validation")
+    refused(api.client.get(path, params={"at_seq": 0}), 403, "forbidden")
+    assert api.auditor.get(path, params={"at_seq": 0}).json()["items"] == []
+
+
 def test_moments_that_there_were_not_are_told_as_such(api: Api, life: Life) -> None:
     event_id, last = life.event_id, max(life.availability)
     began = past(api, event_id, at_version=1).json()["as_of"]
