@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import httpx
@@ -117,7 +117,7 @@ def gather(
         published = {event_id: _settled(api, cache, event_id, streams) for event_id in event_ids}
     return Evidence(
         list(replies),
-        entries,
+        _confirmed_as_booked(entries),
         bookings,
         streams,
         availability={event_id: answer for event_id, (answer, _) in published.items()},
@@ -204,6 +204,25 @@ def _replied(evidence: Evidence) -> Mapping[str, int]:
         if reply.accepted:
             told[str(reply.body.get("event_id"))] += int(reply.body.get("quantity", 0))
     return told
+
+
+def _confirmed_as_booked(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """``entries`` with a confirmation as the booking that it makes of its hold."""
+    held = {
+        entry.payload["hold_id"]: entry.payload["quantity"]
+        for entry in entries
+        if entry.type == "SeatsHeld"
+    }
+    return [
+        replace(
+            entry,
+            type="SeatsBooked",
+            payload={**entry.payload, "quantity": held[entry.payload["hold_id"]]},
+        )
+        if entry.type == "HoldConfirmed"
+        else entry
+        for entry in entries
+    ]
 
 
 def _booked_entries(evidence: Evidence) -> dict[str, LedgerEntry]:

@@ -21,6 +21,8 @@ from loadtest.contenders import Bare, Contender, Empty, FlashTicket, Servers, Us
 from loadtest.crowd import CROWDS, measure_crowd
 from loadtest.exports.measuring import measure_exports
 from loadtest.goals import Standing, standings
+from loadtest.holding import HOLDING, measure_holding
+from loadtest.holding import TITLE as HOLDING_TITLE
 from loadtest.machine import machine_facts
 from loadtest.measure import measure, measure_bare_inserts
 from loadtest.measurement import Measurement, medians
@@ -49,6 +51,7 @@ GENERATORS: Final = "generators"
 
 TITLES: Final[Mapping[str, str]] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
+    HOLDING: HOLDING_TITLE,
     **{name: crowd.title for name, crowd in CROWDS.items()},
     growth.EVENTS: "bookings spread over so many events",
     growth.LEDGER_SIZE: "one hot event, with so many entries in the ledger already",
@@ -100,6 +103,7 @@ class Extent:
     memory_seconds: float = 15.0
     export_sizes: Sequence[int] = (100_000, 1_000_000)
     """Entries in exports that are verified."""
+    holds: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def run_bench(
         servers = Servers(
             postgres.url(), postgres.url("flashticket"), valkey.url(), Path(folder, "data")
         )
-        in_turns = [name for name in workloads if name in WORKLOADS or name in CROWDS]
+        in_turns = [name for name in workloads if name in {*WORKLOADS, *CROWDS, HOLDING}]
         entered = [
             _best_tuned(servers, workers, pool_sizes, min(extent.seconds, POOL_TRIAL_SECONDS), say)
             if kind is UsualTuned
@@ -249,6 +253,9 @@ def _round(
             for name in workloads:
                 if name in WORKLOADS:
                     yield measure(contender, served, name, WORKLOADS[name], extent.seconds)
+                elif name == HOLDING:
+                    if contender.kind == FlashTicket.kind:
+                        yield measure_holding(contender, served, extent.holds)
                 elif contender.kind in IN_CROWDS:
                     yield measure_crowd(contender, served, name, extent.attempts)
     if "lone" in workloads:

@@ -257,6 +257,7 @@ def test_every_kind_of_workload_is_measured_and_passes_its_audit(tmp_path: Path)
             starts=1,
             attempts=1500,
             memory_seconds=1.0,
+            holds=200,
         ),
         contenders=["bare:1", "flashticket:1"],
         workloads=sorted(workloads),
