@@ -78,6 +78,7 @@ def create_app(
         description="A booking ledger: every booking is an entry, every entry can be proved.",
         version="1",
         lifespan=lifespan,
+        webhooks=webhooks.outgoing,
         max_body_size=BODY_BYTES_MAX,
         # As the lean routes do: the door refuses any other type, and who names none sends JSON.
         strict_content_type=False,

@@ -572,6 +572,31 @@ class Webhooks(_Out):
     items: list[Webhook]
 
 
+class SentEntry(_Out):
+    """An entry as it is stored."""
+
+    event_id: UUID
+    version: int
+    seq: int
+    type: str = Field(examples=["SeatsBooked"])
+    schema_version: int
+    hash: str = Field(description="SHA-256 of this entry, hex.")
+    payload: dict[str, Any]
+
+
+class CloudEvent(_Out):
+    """CloudEvents 1.0."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(description="Event and version: the same however often it is sent.")
+    source: str = Field(description="The ledger, by the name of its log.")
+    type: str
+    subject: UUID = Field(description="The event.")
+    time: datetime
+    datacontenttype: Literal["application/json"]
+    data: SentEntry
+
+
 class Delivery(_Out):
     seq: int
     event_id: UUID

@@ -15,7 +15,7 @@ from api.problems import KINDS
 def with_examples(page: dict[str, Any]) -> dict[str, Any]:
     """``page`` with the examples of its calls in their places."""
     of_calls = _of_calls()
-    for operations in page["paths"].values():
+    for operations in (*page["paths"].values(), *page["webhooks"].values()):
         for operation in operations.values():
             example = of_calls.get(operation["operationId"], {})
             for media_type, value in example.get("request", {}).items():

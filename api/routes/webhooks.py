@@ -4,7 +4,7 @@ from base64 import b64encode
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
 from uuid_utils.compat import uuid7
 
 from api import bodies
@@ -14,13 +14,37 @@ from api.keys import Principal
 from api.problems import Problem
 from api.services import Services, services_of
 from api.times import time_of
+from api.webhooks.cloud_events import STRUCTURED
 from api.webhooks.entry_types import ENTRY_OF_TYPE, type_of
 from ledger.values import EventId
 from projections.outbox import SEQ_MAX, WEBHOOKS_MAX, Delivery, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
+outgoing = APIRouter(tags=["webhooks"])
+"""What is sent and not answered: the `webhooks` of the OpenAPI page."""
+
 _DELIVERIES_MAX: Final = 1_000
+
+
+@outgoing.post(
+    "entry",
+    operation_id="take_entry",
+    status_code=204,
+    responses={
+        "4XX": {"description": "It comes again later; 410 ends the webhook"},
+        "5XX": {"description": "It comes again later"},
+    },
+)
+async def take_entry(
+    body: Annotated[bodies.CloudEvent, Body(media_type=STRUCTURED)],
+    webhook_id: Annotated[str, Header(description="The `id` of the body.")],
+    webhook_timestamp: Annotated[int, Header(description="Seconds since 1970.")],
+    webhook_signature: Annotated[
+        str, Header(description="`v1,` and the base64 of an HMAC-SHA256; see docs/webhooks.md.")
+    ],
+) -> None:
+    """What your endpoint gets for each entry. Answer 2xx, or it comes again."""
 
 
 @router.post(

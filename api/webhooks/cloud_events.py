@@ -8,7 +8,8 @@ from api.times import rfc3339
 from api.webhooks.entry_types import type_of
 from projections.ledger_pages import StoredEntry
 
-CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+STRUCTURED: Final = "application/cloudevents+json"
+CONTENT_TYPE: Final = f"{STRUCTURED}; charset=utf-8"
 
 
 def id_of(entry: StoredEntry) -> str:

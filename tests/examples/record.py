@@ -22,6 +22,7 @@ from served import Api, new_keys, served
 
 import api.examples
 from api.embedded import Servers
+from api.webhooks.cloud_events import STRUCTURED
 from ledger.migrate import migrate
 
 FOLDER: Final = Path(api.examples.__file__).parent
@@ -228,6 +229,8 @@ def main() -> None:
             recorder = Recorder(Documented.of(running.url))
             with Api(running.url, new_keys(url), [recorder.take]) as clients:
                 a_day(clients, receiver.url)
+            sent = receiver.received[0].message
+            recorder.found["take_entry"] = {"request": {STRUCTURED: sent}}
     for old in FOLDER.glob("*.json"):
         old.unlink()
     for call, example in sorted(recorder.found.items()):

@@ -98,6 +98,7 @@ def test_entries_come_in_order_as_signed_cloudevents(
         assert each.headers["content-type"].startswith("application/cloudevents+json")
         assert each.headers["webhook-id"] == each.message["id"] == f"{event_id}/{entry['version']}"
         assert is_signed_with(webhook.secret, each)
+        assert bodies.CloudEvent.model_validate_json(each.body), "as the OpenAPI page has it"
         assert each.message["specversion"] == "1.0"
         assert each.message["subject"] == event_id
         assert each.message["source"] == "https://flashticket.localhost/tlog"
