@@ -88,13 +88,13 @@ class LogKeys:
             return path.read_bytes() if path.exists() else None
 
     def remember(self, note: str) -> None:
-        """Keep a checkpoint that was signed, unless a larger one is kept already.
+        """Keep a checkpoint that was signed, unless one as large is kept already.
 
         It is on disk when this returns. Raises `KeysUnusable`.
         """
         size = Checkpoint.parse(Note.parse(note.encode()).text).size
         last = self.last_signed()
-        if last is not None and last.size > size:
+        if last is not None and last.size >= size:
             return
         # No lock, which a process that is frozen would keep from all others. So of two at once the
         # smaller may stay, until the next look at the tree.
