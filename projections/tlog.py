@@ -207,7 +207,7 @@ class TransparencyLog:
         if stored is None or stored.size < last.size:
             raise LogForked(
                 f"the database has {progress.size} entries in its tree, and {last.size} were "
-                "signed: it was restored from an older backup"
+                "signed: it was restored from an older backup, or these keys are another database's"
             )
         proof = await self._tree.consistency(last.size, stored.size)
         try:
