@@ -436,6 +436,7 @@ def test_a_receipt_has_the_cosigned_checkpoint_as_soon_as_that_covers_it() -> No
         f"{LOG_KEY.verifier} https://witness.example",
         f"{WITNESS_KEY.verifier} https://a.example https://b.example",
     ],
+    ids=["nonsense", "no URL", "no HTTP", "the log's key", "two URLs"],
 )
 def test_what_names_no_witness_is_refused(text: str) -> None:
     with pytest.raises(NoteInvalid):
