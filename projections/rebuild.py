@@ -181,8 +181,9 @@ async def _swap(connection: Connection, following: "_Following") -> float:
         await connection.execute(_LIMIT_LOCK_WAIT, (str(_LOCK_WAIT_MS),))
         asked_at = monotonic()
         await connection.execute(_LOCK_FOR_SWAP)
-        while await following.take_over():
-            pass
+        # Once is enough: nothing is committed any more, and what is only numbered can be counted
+        # later, but no less than the projector has counted, which cannot get at its place now.
+        await following.take_over()
         await connection.execute(_SWAP_TABLES)
     return monotonic() - asked_at
 

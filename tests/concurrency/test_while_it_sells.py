@@ -56,7 +56,8 @@ def test_a_rebuild_loses_nothing_that_is_booked_meanwhile(
         for _ in range(3):
             rebuild(crowd_database, None, lambda _: None)
         assert violations(crowd_database) == []
-    assert set(statuses) == {200, 201}
+    # Who has to wait too long for the swap, on a machine that is busy, is told so and no more.
+    assert {200, 201} <= set(statuses) <= {200, 201, 503}
 
 
 def test_migrating_what_is_migrated_disturbs_nobody(crowd: Crowd, crowd_database: str) -> None:

@@ -164,7 +164,9 @@ def test_bookings_and_reads_go_on_while_it_works(database: str) -> None:
                 is_over.set()
         for each in using:
             each.result()
-        assert set(statuses) <= {200, 201}
+        # Where the machine is too busy for the swap to be short, somebody may be told to try again.
+        assert set(statuses) <= {200, 201, 503}
+        assert statuses.count(503) * 20 < len(statuses)
         assert violations(database) == []
     assert_counted_as_from_the_beginning(database)
 
