@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -30,6 +30,8 @@ from loadtest.measurement import Measurement
 from loadtest.replies import read_accepted
 from loadtest.serving import Served
 from loadtest.workloads import WORKLOADS, Workload
+
+T = TypeVar("T")
 
 LEDGER_SIZE: Final = "ledger-size"
 LONG_EVENT: Final = "long-event"
@@ -83,37 +85,51 @@ def measure_growth(
     with ExitStack() as stack:
         running = [(each, stack.enter_context(each.serve())) for each in contenders]
         if LEDGER_SIZE in workloads:
-            for _ in range(rounds):
-                yield from _one_turn(running, seconds)
+            for number in range(rounds + rounds % 2):
+                yield from _one_turn(_there_and_back(running, number), seconds)
         if LONG_EVENT in workloads:
-            for _ in range(rounds * PAIRS_A_ROUND):
-                yield from _one_pair(*running[-1])
+            for number in range(rounds * PAIRS_A_ROUND):
+                yield from _one_pair(*running[-1], number)
+
+
+def _there_and_back(items: Sequence[T], number: int) -> Sequence[T]:
+    """Every second turn backwards: what slows down with time then slows down both ends alike."""
+    return items[::-1] if number % 2 else items
 
 
 def _one_turn(
     running: Sequence[tuple[FilledFlashTicket, Served]], seconds: float
 ) -> Iterator[Measurement]:
-    empty: float | None = None
-    for contender, served in running:
-        measured = measure(
-            contender, served, LEDGER_SIZE, WORKLOADS["hot"], seconds, size=contender.entries
-        )
-        per_booking = 1e6 / max(measured.figures["per_second"], 1e-9)
-        empty = empty or per_booking
-        grown = {"us_per_booking": per_booking, "over_smallest": per_booking / empty}
-        yield replace(measured, figures={**measured.figures, **grown})
+    measured = [
+        measure(contender, served, LEDGER_SIZE, WORKLOADS["hot"], seconds, size=contender.entries)
+        for contender, served in running
+    ]
+    yield from with_ratios([_per_booking(each) for each in measured])
 
 
-def _one_pair(contender: FilledFlashTicket, served: Served) -> Iterator[Measurement]:
+def _one_pair(contender: FilledFlashTicket, served: Served, number: int) -> Iterator[Measurement]:
     """A new event's first thousand bookings, and the next thousand of one that has very many."""
     (new,) = contender.open_events(served.port, 1, CAPACITY)
-    first = _thousand(contender, served, new, size=0)
-    last = _thousand(
-        contender, served, contender.events[0], size=contender.entries // FILLED_EVENTS
+    pair = [(new, 0), (contender.events[0], contender.entries // FILLED_EVENTS)]
+    yield from with_ratios(
+        [
+            _thousand(contender, served, event_id, size)
+            for event_id, size in _there_and_back(pair, number)
+        ]
     )
-    yield first
-    ratio = last.figures["us_per_booking"] / first.figures["us_per_booking"]
-    yield replace(last, figures={**last.figures, "over_smallest": ratio})
+
+
+def with_ratios(turn: Sequence[Measurement]) -> Iterator[Measurement]:
+    """Measurements of one turn, each with its time per booking over that of the smallest size."""
+    smallest = min(turn, key=lambda each: each.size or 0).figures["us_per_booking"]
+    for each in turn:
+        ratio = each.figures["us_per_booking"] / smallest
+        yield replace(each, figures={**each.figures, "over_smallest": ratio})
+
+
+def _per_booking(measured: Measurement) -> Measurement:
+    us_per_booking = 1e6 / max(measured.figures["per_second"], 1e-9)
+    return replace(measured, figures={**measured.figures, "us_per_booking": us_per_booking})
 
 
 def _thousand(
@@ -143,6 +159,4 @@ def measure_events(servers: Servers, most: int, seconds: float) -> Iterator[Meas
     with contender.serve() as served:
         for count in sorted({1, max(1, most // 100), most}):
             spread = replace(WORKLOADS["hot"], events=count)
-            measured = measure(contender, served, EVENTS, spread, seconds, size=count)
-            per_booking = 1e6 / max(measured.figures["per_second"], 1e-9)
-            yield replace(measured, figures={**measured.figures, "us_per_booking": per_booking})
+            yield _per_booking(measure(contender, served, EVENTS, spread, seconds, size=count))
