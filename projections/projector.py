@@ -52,6 +52,7 @@ _HALLS_MAX: Final = 16
 _LOCK_WAIT_MS: Final = 1_000
 _STATEMENT_MS_MAX: Final = 3_000
 _PAUSE_SECONDS: Final = 0.25
+_PAUSE_AFTER_FAILURE_SECONDS: Final = 1.0
 
 
 class Uncountable(Exception):
@@ -96,19 +97,16 @@ class Projector:
     async def keep_counting(self) -> None:
         """Count every `_PAUSE_SECONDS`, and at once again while there is more; until cancelled."""
         while True:
+            pause = _PAUSE_AFTER_FAILURE_SECONDS
             try:
-                counted = await self.advance()
+                pause = 0.0 if await self.advance() == _ENTRIES_MAX else _PAUSE_SECONDS
             except (DatabaseUnavailable, StreamLocked) as error:
                 _log.warning("counting has to wait: %s", error)
-                counted = 0
             except (Uncountable, EntriesMissing) as error:
                 _log.error("counting cannot go on: %s", error)
-                counted = 0
             except Exception:  # noqa: BLE001  whatever it is, the next try may be better
                 _log.exception("counting failed")
-                counted = 0
-            if counted < _ENTRIES_MAX:
-                await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
 
     async def advance(self) -> int:
         """Count what is numbered, as much as one transaction takes; how many entries that were.
