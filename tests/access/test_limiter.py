@@ -70,6 +70,8 @@ def among(
             for cache in caches
         ]
         await use(processes, clock)
+        for process in processes:
+            await asyncio.gather(*process.limiter._asking.values())  # what is asked for in advance
         for cache in caches:
             if cache is not None:
                 await cache.close()
