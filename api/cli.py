@@ -662,6 +662,29 @@ def bench(
 
 
 @main.command()
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True)
+def overload(rounds: int, seconds: float) -> None:
+    """Measure whether the work goes on under ten times the load.
+
+    On servers of its own, which nothing else uses: no database that is set is touched.
+    """
+    try:
+        from loadtest.overload import measure_overload
+        from loadtest.serving import ServerFailed
+    except ImportError as error:
+        _end(EXIT_OUT_OF_REACH, f"Not here: pip install 'flashticket[embedded,loadtest]' ({error})")
+    try:
+        checks = measure_overload(rounds, seconds, say=click.echo)
+    except ServerFailed as error:
+        _end(EXIT_OUT_OF_REACH, str(error))
+    for check in checks:
+        click.echo(f"{'holds' if check.ok else 'BROKEN'}  {check.name}: {check.detail}")
+    if not all(check.ok for check in checks):
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
 @click.option("--minutes", type=click.FloatRange(min=0.1), help="Begin no round after so many.")
 @click.option("--rounds", type=click.IntRange(min=1), help="As many rounds; else one per fault.")
 @click.option("--seed", default=0, show_default=True, help="Of the first round; then one more.")

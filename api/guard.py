@@ -138,14 +138,15 @@ class GuardedProtocol(HttpProtocol):
         """
         unread = self.transport.get_write_buffer_size()
         seen = self._seen
-        gets_on = (
-            self._requests != seen.requests
+        if (
+            not (unread or self._is_client_due())
+            or self._requests != seen.requests
             or self._received_bytes >= seen.received_bytes + _PROGRESS_BYTES
             or unread <= seen.unread_bytes - _PROGRESS_BYTES
             or unread > seen.unread_bytes  # there was room for more
-        )
-        if gets_on or not (unread or self._is_client_due()):
-            self._seen = _Look(now, self._received_bytes, unread, self._requests)
+        ):
+            seen.at, seen.requests = now, self._requests
+            seen.received_bytes, seen.unread_bytes = self._received_bytes, unread
         elif now - seen.at <= self._door.slow_seconds_max:
             return
         elif unread:

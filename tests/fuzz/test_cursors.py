@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Api, Served, new_keys, served
 
@@ -112,7 +112,7 @@ def test_a_cursor_of_one_list_opens_no_other(api: Api, shop: dict[str, Any]) -> 
 
 
 @given(st.text(max_size=80) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=min(100, settings().max_examples))
 def test_any_text_is_a_cursor_or_is_refused(api: Api, text: str) -> None:
     answer = api.nobody.get("/v1/events", params={"cursor": text.encode("utf-8", "replace")})
     assert answer.status_code in {200, 422}

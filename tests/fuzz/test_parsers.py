@@ -21,7 +21,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -361,6 +361,7 @@ def test_a_parser_takes_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
+@settings(max_examples=min(100, settings().max_examples))  # of thirty parsers each
 @given(data=st.data())
 def test_a_parser_raises_what_it_declares_and_nothing_else(name: str, data: st.DataObject) -> None:
     parser = PARSERS[name]
