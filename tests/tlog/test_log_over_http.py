@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import aics
 import httpx
 import psycopg
 import pytest
@@ -79,6 +80,16 @@ def test_a_monitor_finds_every_entry_under_the_signed_root(
     with psycopg.connect(shop_database) as connection:
         hashes = connection.execute("SELECT hash FROM ledger").fetchall()
     assert {chain.entry_hash(entry) for entry in entries} == {each for (each,) in hashes}
+
+
+if aics.PYTHON is not None:
+    WITH_AICS = aics.PYTHON
+
+    def test_a_monitor_that_others_wrote_finds_every_tile_and_bundle_right(
+        shop: Served, log: LogClient
+    ) -> None:
+        log.checkpoint_of(BOOKINGS + 2)
+        assert aics.audited(WITH_AICS, shop.url, str(log.key)) >= BOOKINGS + 2
 
 
 def test_partial_tiles_are_served_for_every_smaller_tree(log: LogClient) -> None:

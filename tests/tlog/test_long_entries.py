@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aics
 import pytest
 from click.testing import CliRunner
 from exporting import (
@@ -91,6 +92,13 @@ def test_a_stadium_is_one_entry_and_its_log_has_a_stub_of_it(log: LogClient) -> 
     assert (stream_id, version) == (after.stream_id.bytes, after.version - 1)
     assert prev_hash == chain.GENESIS
     assert its_hash == after.prev_hash
+
+
+if aics.PYTHON is not None:
+    WITH_AICS = aics.PYTHON
+
+    def test_a_monitor_that_others_wrote_can_read_past_it(api: Api, log: LogClient) -> None:
+        assert aics.audited(WITH_AICS, api.url, str(log.key)) == log.checkpoint_of(3).size
 
 
 def test_every_width_of_its_bundle_is_served(log: LogClient) -> None:
