@@ -79,16 +79,9 @@ class Served:
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS_MAX)
 
-    def await_path(
-        self,
-        path: str,
-        status: int = 200,
-        *,
-        containing: str = "",
-        seconds_max: float = START_SECONDS_MAX,
-    ) -> None:
+    def await_path(self, path: str, status: int = 200, *, containing: str = "") -> None:
         """Return once ``path`` answers ``status``, and ``containing`` is in what it says."""
-        deadline = time.monotonic() + seconds_max
+        deadline = time.monotonic() + START_SECONDS_MAX
         verify = self.tls or PLAIN
         with httpx.Client(base_url=self.url, trust_env=False, verify=verify) as client:
             while True:
