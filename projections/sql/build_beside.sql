@@ -35,7 +35,7 @@ BEGIN
         FOR acl IN
             SELECT
                 privilege_type,
-                grantee::regrole AS grantee
+                CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
             FROM pg_class
             CROSS JOIN aclexplode(relacl)
             WHERE oid = format('public.%I', name)::regclass AND grantee <> relowner

@@ -82,6 +82,8 @@ def test_a_rebuild_comes_to_what_the_writer_and_the_projector_wrote_byte_for_byt
     sold: str, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     count(sold)
+    with psycopg.connect(sold) as connection:
+        connection.execute("GRANT SELECT ON sales TO PUBLIC")
     before, shape = bytes_of(sold, DERIVED), shape_of(sold)
     assert all(before.values())
     ruin(sold)
