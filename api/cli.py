@@ -453,7 +453,11 @@ def verify_export(
     """Check an export with nothing but FILE: chain, tree, signature and the rules L1 to L4."""
     import os
 
-    from api.exports import export_report_as_json, export_report_as_text, previous_checkpoint
+    from api.export_reports import (
+        export_report_as_json,
+        export_report_as_text,
+        previous_checkpoint,
+    )
     from api.receipts import verifier_keys, witness_keys
     from api.reports import progress
     from projections.export_format import ExportInvalid
@@ -492,7 +496,7 @@ def verify_export(
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(previous: Path | None, keys: tuple[str, ...], as_json: bool) -> None:
     """Replay everything from the database; exit 0 only if every invariant holds."""
-    from api.exports import previous_checkpoint
+    from api.export_reports import previous_checkpoint
     from api.receipts import verifier_keys
     from api.reports import progress, report_as_json, report_as_text
     from api.verification import verify_database
