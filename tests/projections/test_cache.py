@@ -197,9 +197,13 @@ class SlowLine:
         self.direct_url = redis_url
         self.delay_seconds = 0.0
         self.url = ""
+        self._talks: set[asyncio.Task[None]] = set()
 
     async def serve(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         answers, there = await asyncio.open_connection(*self._server)
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
 
         async def pass_on(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool
@@ -210,18 +214,30 @@ class SlowLine:
                 writer.write(data)
             writer.close()
 
-        with suppress(ConnectionError):
-            await asyncio.gather(
-                pass_on(here, there, late=False), pass_on(answers, back, late=True)
-            )
+        try:
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await asyncio.gather(
+                    pass_on(here, there, late=False), pass_on(answers, back, late=True)
+                )
+        finally:
+            for writer in (there, back):
+                writer.close()
+                with suppress(ConnectionError, asyncio.CancelledError):
+                    await writer.wait_closed()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["SlowLine"]:
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         self.url = self._rest._replace(netloc=f"{self._login}@127.0.0.1:{port}").geturl()
-        async with server:
+        try:
             yield self
+        finally:
+            server.close()
+            for talk in self._talks:
+                talk.cancel()
+            if self._talks:
+                await asyncio.wait(self._talks)
 
 
 def test_what_got_old_on_its_way_does_not_count_as_fresh(redis_url: str) -> None:
