@@ -3,7 +3,7 @@
 A refusal costs a third of what a booking costs. If all that come too many were refused at once, ten
 times the load would leave no time for bookings, and the database's answers would wait behind them.
 So whoever finds no room waits in line: let in from the front as room appears, refused from the
-front one a turn, and at the latest after `_WAIT_SECONDS_MAX`. A connection sends its next request
+front one by one, and at the latest after `_WAIT_SECONDS_MAX`. A connection sends its next request
 only after the answer to this one, so the line is no longer than there are connections.
 """
 
@@ -17,7 +17,9 @@ _TURN_SECONDS: Final = 0.001
 _WORK_SECONDS_MAX: Final = 0.005
 """In one turn. In between, health checks and the database's answers have theirs."""
 _HEAVY_PER_TURN: Final = 4
-_WAIT_SECONDS_MAX: Final = 1.0
+_REFUSAL_SECONDS: Final = 0.004
+"""Between two. Who is told early can go elsewhere, but each costs time for a third of a booking."""
+_WAIT_SECONDS_MAX: Final = 1.5
 
 
 class Visitor(Protocol):
@@ -50,6 +52,7 @@ class Gate:
         self._commands: _Line = deque()
         self._reads: _Line = deque()
         self._heavy_this_turn = 0
+        self._refused_at = 0.0
         self._turn: asyncio.TimerHandle | None = None
 
     @property
@@ -86,7 +89,8 @@ class Gate:
 
     def _take_turn(self) -> None:
         self._turn = None
-        until = monotonic() + _WORK_SECONDS_MAX
+        now = monotonic()
+        until = now + _WORK_SECONDS_MAX
         for line, has_room in ((self._commands, self._has_room), (self._reads, _always)):
             self._heavy_this_turn = 0
             while line and has_room() and self._heavy_this_turn < _HEAVY_PER_TURN:
@@ -95,10 +99,12 @@ class Gate:
                     self._let_in(visitor)
                 if monotonic() > until:
                     break
-        if self._commands and not self._has_room():
+        is_time = now - self._refused_at >= _REFUSAL_SECONDS
+        if is_time and self._commands and not self._has_room():
+            self._refused_at = now
             _refuse_first(self._commands)
         for line in (self._commands, self._reads):
-            while line and line[0][0] < until - _WAIT_SECONDS_MAX and monotonic() < until:
+            while line and line[0][0] < now - _WAIT_SECONDS_MAX and monotonic() < until:
                 _refuse_first(line)
         if self.waiting:
             self._expect_turn()
