@@ -23,6 +23,7 @@ from loadtest.exports.measuring import measure_exports
 from loadtest.goals import Standing, standings
 from loadtest.holding import HOLDING, measure_holding
 from loadtest.holding import TITLE as HOLDING_TITLE
+from loadtest.log_cost import measure_log_cost
 from loadtest.machine import machine_facts
 from loadtest.measure import measure, measure_bare_inserts
 from loadtest.measurement import Measurement, medians
@@ -47,6 +48,7 @@ COLD_START: Final = "cold-start"
 MEMORY: Final = "memory"
 SOAK: Final = "soak"
 EXPORTS: Final = "exports"
+LOG: Final = "log"
 GENERATORS: Final = "generators"
 
 TITLES: Final[Mapping[str, str]] = {
@@ -59,6 +61,7 @@ TITLES: Final[Mapping[str, str]] = {
     MEMORY: "memory of the API process at 1,000 connections",
     COLD_START: "cold start, to the first answer",
     EXPORTS: "exports verified, beyond what a small one takes",
+    LOG: "order, tree and signature of a backlog, and their share in the CPU time of a booking",
     SOAK: "memory of the API process at 1,000 connections, for long",
     GENERATORS: "load generators against bare ASGI",
 }
@@ -239,6 +242,8 @@ def _all(
         yield memory.measure_memory(servers, SOAK, extent.soak_seconds)
     if COLD_START in workloads:
         yield from cold_start.measure_cold_starts(servers, COLD_START, extent.starts)
+    if LOG in workloads:
+        yield from measure_log_cost(servers, LOG, extent.rounds, extent.seconds)
     if EXPORTS in workloads:
         yield from measure_exports(servers, EXPORTS, extent.export_sizes, extent.rounds)
     if GENERATORS in workloads:

@@ -80,6 +80,8 @@ GOALS: Final = (
     Goal("1,000 connections: MB of the API process", "memory", "memory_mb", 150, "less"),
     Goal("soak at 1,000 connections: MB of the API process", "soak", "memory_mb", 150, "less"),
     Goal("soak: MB more a minute", "soak", "growth_mb_per_minute", 0.5, "less"),
+    Goal("the log: entries/s of a backlog", "log", "per_second", 10_000),
+    Goal("the log: its part of a booking's CPU time", "log", "log_cpu_share", 0.1, "less"),
     Goal("verifying an export: entries per CPU second", "exports", "per_cpu_second", 250_000),
     Goal(
         "verifying an export: entries per CPU second over hashing the payloads alone",
