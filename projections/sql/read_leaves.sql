@@ -13,9 +13,9 @@ SELECT
                     WHEN octet_length(whole.preimage) <= 65535 THEN whole.preimage
                     ELSE
                         '\x666c6173687469636b65742f6c6f6e672d656e7472792f310a'::bytea
-                        || uuid_send(ledger.stream_id)
-                        || int8send(ledger.version)
-                        || ledger.prev_hash
+                        || uuid_send(fresh.stream_id)
+                        || int8send(fresh.version)
+                        || fresh.prev_hash
                         || sha256(whole.preimage)
                 END
             ),
@@ -26,8 +26,7 @@ SELECT
 FROM (
     SELECT
         numbered.seq,
-        numbered.stream_id,
-        numbered.version,
+        ledger.*,
         sum(coalesce(octet_length(ledger.payload), 0)) OVER (ORDER BY numbered.seq)
         - coalesce(octet_length(ledger.payload), 0) AS bytes_before
     FROM (
@@ -42,7 +41,25 @@ FROM (
     ) AS numbered
     LEFT JOIN ledger ON ledger.stream_id = numbered.stream_id AND ledger.version = numbered.version
 ) AS fresh
-LEFT JOIN ledger ON ledger.stream_id = fresh.stream_id AND ledger.version = fresh.version
--- OFFSET 0: made once, though it is used more than once.
-LEFT JOIN LATERAL (SELECT entry_preimage(ledger) AS preimage OFFSET 0) AS whole ON true
+-- OFFSET 0: made once, though it is used more than once. Column by column: a row as a whole would
+-- be put together, with what is stored aside of a long payload read for it.
+LEFT JOIN LATERAL (
+    SELECT
+        entry_preimage(
+            ROW(
+                fresh.stream_id,
+                fresh.version,
+                fresh.type,
+                fresh.schema_version,
+                fresh.payload,
+                fresh.prev_hash,
+                fresh.hash,
+                fresh.recorded_at_us,
+                fresh.idempotency_key,
+                fresh.request_hash,
+                fresh.actor
+            )::ledger
+        ) AS preimage
+    OFFSET 0
+) AS whole ON true
 WHERE fresh.bytes_before <= $2
