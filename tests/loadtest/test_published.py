@@ -117,13 +117,22 @@ def test_publishing_twice_changes_nothing_more(tmp_path: Path) -> None:
     assert f"]({PICTURE})" in before[0]
 
 
-def test_what_is_published_here_is_what_the_results_say() -> None:
-    bench = latest(RESULTS.read_text().splitlines()) if RESULTS.exists() else None
-    for name, block in ((README, summary(bench)), (DETAILS, details(bench))):
-        document = (ROOT / name).read_text()
-        assert filled(document, block) == document, f"{name}: run flashticket bench --draw"
+def test_what_is_published_here_was_written_from_the_results() -> None:
+    # Later lines may wait: who measures for themselves need not publish it.
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    published = {name: (ROOT / name).read_text() for name in (README, DETAILS)}
+    if (ROOT / PICTURE).exists():
+        published[PICTURE] = (ROOT / PICTURE).read_text()
+    candidates = [as_published(published, latest(lines[:n])) for n in range(len(lines) + 1)]
+    assert published in candidates, "run flashticket bench --draw"
+
+
+def as_published(documents: dict[str, str], bench: Bench | None) -> dict[str, str]:
+    blocks = {README: summary(bench), DETAILS: details(bench)}
+    made = {name: filled(documents[name], block) for name, block in blocks.items()}
     if bench is not None:
-        assert (ROOT / PICTURE).read_text() == picture.draw(bench.medians, caption(bench))
+        made[PICTURE] = picture.draw(bench.medians, caption(bench))
+    return made
 
 
 def drawn(*measurements: Measurement) -> Element:
