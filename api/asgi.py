@@ -1,6 +1,5 @@
 """The few ASGI steps that the hot calls take themselves."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -42,13 +41,6 @@ async def read_body(receive: Receive) -> bytes:
 
 def too_large() -> Problem:
     return Problem("payload-too-large", f"The body is larger than {BODY_BYTES_MAX} bytes.")
-
-
-async def respond(
-    send: Send, status: int, body: bytes, *, headers: Iterable[tuple[bytes, bytes]] = ()
-) -> None:
-    """A whole response with a JSON body."""
-    await respond_with(send, Reply(status, body, headers=tuple(headers)))
 
 
 async def respond_with(send: Send, reply: Reply) -> None:

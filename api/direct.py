@@ -51,10 +51,18 @@ Fields = Mapping[bytes, bytes]
 class Asked:
     """A direct call as it was made: by whom, the request, and the id in its path, if it has one."""
 
-    principal: "Principal"
+    sender: "Principal | None"
+    """None for a public call."""
     fields: Fields
     body: bytes
     path_id: str
+
+    @property
+    def principal(self) -> "Principal":
+        """Who makes a call that is not public."""
+        if self.sender is None:
+            raise AssertionError("a public call asks who makes it")
+        return self.sender
 
     def header(self, name: bytes) -> str | None:
         """The value of a header as text."""

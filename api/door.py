@@ -66,8 +66,8 @@ class Door:
 
     def direct_route(self, method: bytes, target: bytes) -> tuple[DirectRoute, str] | None:
         """The route of a request that can be answered without ASGI, and the id in its path."""
-        if method == b"POST":
-            for route in self._direct:
+        for route in self._direct:
+            if method == route.method:
                 path_id = route.path_id(target)
                 if path_id is not None:
                     return route, path_id

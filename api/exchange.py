@@ -63,7 +63,10 @@ class Exchange(RequestResponseCycle):
     def begin(self) -> None:
         """Start the call, its body being complete, as soon as there is room."""
         self.more_body = False
-        self._door.gate.take_command(self)
+        if self._route.method == b"GET":
+            self._door.gate.take_read(self)
+        else:
+            self._door.gate.take_command(self)
 
     @property
     def is_gone(self) -> bool:
@@ -73,6 +76,9 @@ class Exchange(RequestResponseCycle):
         try:
             if self.body:
                 require_json(self._fields.get(b"content-type"))
+            if self._route.is_public:
+                self._call(None)
+                return
             access = self._door.services.access
             principal = principal_held(access, self._authorization(), self._route.name)
             if principal is None:
@@ -96,8 +102,8 @@ class Exchange(RequestResponseCycle):
     def _authorization(self) -> str | None:
         return field_text(self._fields, b"authorization")
 
-    def _call(self, principal: "Principal") -> None:
-        asked = Asked(principal, self._fields, bytes(self.body), self._path_id)
+    def _call(self, sender: "Principal | None") -> None:
+        asked = Asked(sender, self._fields, bytes(self.body), self._path_id)
         self._go_on(self._route.call(self._door.services, asked))
 
     def _go_on(self, step: Reply | Later[Any]) -> None:
@@ -123,7 +129,15 @@ class Exchange(RequestResponseCycle):
         door, route = self._door, self._route
         seconds = perf_counter() - self._started
         request_id = self._write(reply)
-        door.note(route.name, route.path, "POST", request_id, reply.status, seconds, failure)
+        door.note(
+            route.name,
+            route.path,
+            route.method.decode(),
+            request_id,
+            reply.status,
+            seconds,
+            failure,
+        )
 
     def _write(self, reply: Reply) -> bytes:
         """Answer; the id of the request."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.access import principal_of
+from api.access import ROLES_OF_CALL, principal_of
 from api.asgi import header, read_body, respond_with
 from api.direct import Asked, DirectCall, Later, Reply, fields_of
 
@@ -35,10 +35,22 @@ class DirectRoute(LeanRoute):
     """
 
     def __init__(
-        self, path: str, endpoint: Callable[..., Any], *, call: DirectCall, **described: Any
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        call: DirectCall,
+        method: str = "POST",
+        handler: ASGIApp | None = None,
+        **described: Any,
     ) -> None:
-        super().__init__(path, endpoint, handler=self._answer, methods=["POST"], **described)
+        """``handler`` answers what is unusual, where that is more than ``call`` can."""
+        super().__init__(
+            path, endpoint, handler=handler or self._answer, methods=[method], **described
+        )
         self.call = call
+        self.method = method.encode()
+        self.is_public = self.name not in ROLES_OF_CALL
         head, _, rest = path.partition("{")
         self._parameter, _, tail = rest.partition("}")
         self._head, self._tail = head.encode(), tail.encode()
@@ -55,10 +67,14 @@ class DirectRoute(LeanRoute):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = scope["app"].state.services
         authorization = header(scope, b"authorization")
-        principal = await principal_of(services.access, authorization, self.name)
+        sender = (
+            None
+            if self.is_public
+            else await principal_of(services.access, authorization, self.name)
+        )
         body = await read_body(receive)
         path_id = scope.get("path_params", {}).get(self._parameter, "")
-        asked = Asked(principal, fields_of(scope["headers"]), body, path_id)
+        asked = Asked(sender, fields_of(scope["headers"]), body, path_id)
         step: Reply | Later[Any] = self.call(services, asked)
         while isinstance(step, Later):
             step = step.then(await asyncio.shield(step.outcome))

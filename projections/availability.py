@@ -49,12 +49,16 @@ class Availability:
 
         Raises `ledger.database.DatabaseUnavailable` when neither Redis nor PostgreSQL answers.
         """
+        return await asyncio.shield(self.ask(event_id))
+
+    def ask(self, event_id: EventId) -> asyncio.Future[Head | None]:
+        """As `get`; the future is shared by all who ask, so it is not to be cancelled."""
         answer = self._waiting.get(event_id)
         if answer is None:
             answer = self._waiting[event_id] = asyncio.get_running_loop().create_future()
             if self._reading is None:
                 self._reading = asyncio.create_task(self._read_for_all())
-        return await asyncio.shield(answer)
+        return answer
 
     def publish(self, heads: dict[EventId, Head], since: float) -> None:
         """Tell Redis of ``heads``, soon and in the background; what is lost is read again.

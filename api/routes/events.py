@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from api import bodies
 from api.access import allowed
-from api.asgi import header, respond
+from api.asgi import header, respond_with
+from api.direct import Asked, Later, Reply
 from api.documents import problems
 from api.keys import Principal
 from api.moments import AskedMoment
@@ -18,11 +19,12 @@ from api.offers import offer_of
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routes.past import past_head
-from api.routing import LeanRoute
+from api.routing import DirectRoute
 from api.seat_maps import RenderedMap
 from api.services import Services, already_done, services_of
 from api.times import instant_of
 from api.views import availability_fields, category_counts_body, event_body
+from ledger.batch import Head
 from ledger.commands import (
     CancelEvent,
     ChangeCapacity,
@@ -209,26 +211,41 @@ async def _event(services: Services, event_id: EventId) -> bodies.Event:
     return event_body(event)
 
 
+def begin_availability(services: Services, asked: Asked) -> Later[Head | None]:
+    """GET /v1/events/{event_id}/availability, as of now."""
+    event_id = _event_id(asked.path_id)
+
+    def answer(head: Head | None) -> Reply:
+        return _availability(event_id, head, asked.header(b"if-none-match"))
+
+    return Later(services.availability.ask(event_id), answer)
+
+
 async def answer_availability(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  an ASGI application
-    """GET /v1/events/{event_id}/availability."""
+    """GET /v1/events/{event_id}/availability, as of any moment."""
     services: Services = scope["app"].state.services
-    text = scope["path_params"]["event_id"]
-    try:
-        event_id = EventId(UUID(text))
-    except ValueError:
-        raise Problem("event-not-found", "An event's id is a UUID.") from None
+    event_id = _event_id(scope["path_params"]["event_id"])
     head = await past_head(scope, services, event_id) if scope["query_string"] else None
     if head is None:
         head = await services.availability.get(event_id)
+    await respond_with(send, _availability(event_id, head, header(scope, b"if-none-match")))
+
+
+def _event_id(text: str) -> EventId:
+    try:
+        return EventId(UUID(text))
+    except ValueError:
+        raise Problem("event-not-found", "An event's id is a UUID.") from None
+
+
+def _availability(event_id: EventId, head: Head | None, known: str | None) -> Reply:
     if head is None:
         raise Problem("event-not-found", f"There is no event {event_id}.")
     etag = f'"{head.version}"'
     headers = ((b"etag", etag.encode()), _CACHE_CONTROL)
-    if etag in (header(scope, b"if-none-match") or ""):
-        await respond(send, 304, b"", headers=headers)
-    else:
-        body = orjson.dumps(availability_fields(event_id, head))
-        await respond(send, 200, body, headers=headers)
+    if etag in (known or ""):
+        return Reply(304, b"", headers=headers)
+    return Reply(200, orjson.dumps(availability_fields(event_id, head)), headers=headers)
 
 
 async def read_availability(event_id: UUID, moment: AskedMoment) -> None:
@@ -239,13 +256,14 @@ async def read_availability(event_id: UUID, moment: AskedMoment) -> None:
     """
 
 
-def availability_route() -> LeanRoute:
-    """The documented route of `answer_availability`."""
-    return LeanRoute(
+def availability_route() -> DirectRoute:
+    """The documented route of `begin_availability` and, with a moment, `answer_availability`."""
+    return DirectRoute(
         "/v1/events/{event_id}/availability",
         read_availability,
+        call=begin_availability,
+        method="GET",
         handler=answer_availability,
-        methods=["GET"],
         tags=["events"],
         response_model=bodies.Availability,
         responses={
