@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import httpx
-
 from projections.witnesses import ANSWER_BYTES_MAX, Witness
 from projections.witnessing import Ask, WitnessAway
 
@@ -15,6 +13,8 @@ _SECONDS_MAX: Final = 2.0
 @asynccontextmanager
 async def open_asking() -> AsyncIterator[Ask]:
     """What asks witnesses, on connections that are kept open while the block runs."""
+    import httpx  # most logs have no witness, and start without it
+
     async with httpx.AsyncClient(timeout=_SECONDS_MAX, follow_redirects=False) as http:
 
         async def ask(witness: Witness, body: bytes) -> tuple[int, bytes]:

@@ -1,11 +1,8 @@
 """The ledger's tables: lock, load, append. Each function sends what it can in one round trip."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import psycopg
 
 from ledger import rows
 from ledger.batch import Decided, Loaded, Stream
@@ -21,6 +18,7 @@ from ledger.commands import (
     JoinWaitingList,
     LeaveWaitingList,
     ReleaseHold,
+    ScheduleEvent,
     Submission,
     TidyEvent,
     TransferBooking,
@@ -108,6 +106,7 @@ class Needs:
     joining: set[tuple[EventId, UserId]] = field(default_factory=set)
     tidied: set[EventId] = field(default_factory=set)
     called_off: set[EventId] = field(default_factory=set)
+    scheduled: set[EventId] = field(default_factory=set)
 
 
 def needs_of(submissions: Iterable[Submission]) -> Needs:
@@ -143,6 +142,8 @@ def _add_needs(needs: Needs, command: Command) -> None:
             needs.tidied.add(event_id)
         case CancelEvent():
             needs.called_off.add(event_id)
+        case ScheduleEvent():
+            needs.scheduled.add(event_id)
         case _:
             pass
 
@@ -175,9 +176,11 @@ async def lock_and_load(
         locking = pipeline.send(_LOCK_STREAM, stream_ids[0])
     else:
         locking = pipeline.send(_LOCK_STREAMS, stream_ids)
-    if needs.keys:
-        # The unique index holds a key to one use within a stream only (L4).
-        pipeline.send(_LOCK_KEYS, sorted({_bits(key) for key in needs.keys}))
+    # The unique index holds a key to one use within a stream only (L4); and a new stream has no row
+    # to lock yet, on which `was_committed` could wait.
+    keyed = {_bits(key) for key in needs.keys} | {_bits(new.bytes) for new in needs.scheduled}
+    if keyed:
+        pipeline.send(_LOCK_KEYS, sorted(keyed))
     clock = pipeline.send(_READ_CLOCK)
     keys = pipeline.send(_FIND_KEYS, needs.keys) if needs.keys else nothing
     users = [user_id for _, user_id in needs.users]
@@ -339,23 +342,14 @@ async def was_committed(
 ) -> bool:
     """Whether the transaction that appended ``recorded`` took place, once that can be told.
 
-    Waits while the lost transaction still runs on the server: it holds the stream row, or the
-    place of a stream's first entry. And waits for synchronous standbys, as it may not have done.
+    Waits while the lost transaction still runs on the server: it holds the stream row or, if it
+    begins the stream, the stream's key. And waits for synchronous standbys, as it may not have.
     """
     async with connection.transaction(force_rollback=True):
         pipeline = Pipeline(connection)
         pipeline.send(_LIMIT_TRANSACTION, str(lock_wait_ms), str(statement_ms_max))
-        locking = pipeline.send(_LOCK_STREAM, recorded.stream_id)
-        await pipeline.run()
-        if not locking.rows:
-            # There is no row to wait for; who writes the same entry waits for the lost one's.
-            with suppress(psycopg.errors.UniqueViolation):
-                async with connection.transaction():
-                    pipeline = Pipeline(connection)
-                    pipeline.send_rows(_APPEND_ENTRIES, [rows.entry_row(recorded)])
-                    await pipeline.run()
-                return False
-        pipeline = Pipeline(connection)
+        pipeline.send(_LOCK_STREAM, recorded.stream_id)
+        pipeline.send(_LOCK_KEYS, [_bits(recorded.stream_id.bytes)])
         found = pipeline.send(_FIND_ENTRY, recorded.stream_id, recorded.version)
         await pipeline.run()
     if [row[0] for row in found.rows] != [recorded.hash]:

@@ -1,4 +1,4 @@
--- Make batches that carry the same idempotency key take turns, whichever streams they are about.
+-- Make batches that carry the same idempotency key, or begin the same stream, take turns.
 -- locks: a transaction-level advisory lock per key, by 64 bits of it, in order so that two batches
 --        never deadlock; after the stream rows, so that it is never held while waiting for one
 -- index: none

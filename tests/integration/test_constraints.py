@@ -102,14 +102,59 @@ ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "venues": {"venue_id": ONE, "name": "A hall", "capacity": 1, "created_at_us": 0},
     "users": {"user_id": ONE, "name": "A", "email": "a@b.c", "created_at_us": 0},
     "api_keys": {"key_id": ONE, "key_hash": DIGEST, "role": "client", "created_at_us": 0},
+    "erased_users": {"user_id": ONE, "erased_at_us": 0},
     "migrations": {"name": "0000_none.sql", "checksum": ""},
     "sequence": {"seq": 0, "stream_id": ONE, "version": 1},
     "sequenced": {"stream_id": ONE, "version": 1},
     "sequencer": {"next_seq": 1},
     "tiles": {"level": 0, "position": 0, "hashes": DIGEST},
     "tree": {"size": 0},
+    "witnessed": {"size": 0, "cosigned_at_us": 0, "asked_at_us": 0},
+    "projector": {"next_seq": 0, "recorded_at_us": 0},
+    "projected": {"stream_id": ONE, "version": 1, "recorded_at_us": 0, "capacity": 1},
+    "sales": {
+        "stream_id": ONE,
+        "minute_us": 0,
+        "category": "front",
+        "booked": 1,
+        "cancelled": 0,
+        "booked_cents": 1,
+        "cancelled_cents": 0,
+    },
+    "revenue": {
+        "stream_id": ONE,
+        "category": "front",
+        "booked": 1,
+        "cancelled": 0,
+        "booked_cents": 1,
+        "cancelled_cents": 0,
+    },
+    "occupancy": {"stream_id": ONE, "section": "left", "seats": 1, "booked": 0, "held": 0},
+    "line_lengths": {"stream_id": ONE, "category": "front", "waiting": 1, "places": 1},
+    "histories": {
+        "user_id": ONE,
+        "seq": 0,
+        "stream_id": ONE,
+        "version": 1,
+        "recorded_at_us": 0,
+        "what": "booked",
+        "subject_id": ONE,
+    },
+    "refusals": {"stream_id": ONE, "reason": "sold-out", "refused": 1},
+    "webhooks": {
+        "webhook_id": ONE,
+        "url": "https://example.org",
+        "types": ["SeatsBooked"],
+        "secret": bytes(24),
+        "registered_by": ONE,
+        "registered_at_us": 0,
+        "next_seq": 0,
+    },
+    "deliveries": {"webhook_id": ONE, "seq": 0, "stream_id": ONE, "version": 1},
 }
 """A row of each table that every constraint allows."""
+
+_NEW_KEY: Final = {"key_id": OTHER, "key_hash": bytes([2]) * 32}
 
 REFUSED: Final[Mapping[str, list[tuple[str, Mapping[str, Any]]]]] = {
     "streams_pkey": [("streams", {})],
@@ -168,6 +213,16 @@ REFUSED: Final[Mapping[str, list[tuple[str, Mapping[str, Any]]]]] = {
     "api_keys_key_hash_key": [("api_keys", {"key_id": OTHER})],
     "api_keys_key_hash_length": [("api_keys", {"key_hash": SHORT})],
     "api_keys_role_known": [("api_keys", {"role": "owner"})],
+    "api_keys_user_of_client": [("api_keys", {**_NEW_KEY, "role": "admin", "user_id": ONE})],
+    "api_keys_rate_whole": [
+        ("api_keys", {**_NEW_KEY, "rate_requests": 1}),
+        ("api_keys", {**_NEW_KEY, "rate_seconds": 1}),
+    ],
+    "api_keys_rate_positive": [
+        ("api_keys", {**_NEW_KEY, "rate_requests": 0, "rate_seconds": 1}),
+        ("api_keys", {**_NEW_KEY, "rate_requests": 1, "rate_seconds": 0}),
+    ],
+    "erased_users_pkey": [("erased_users", {})],
     "migrations_pkey": [("migrations", {})],
     "sequence_pkey": [("sequence", {"version": 2})],
     "sequence_stream_id_version_key": [("sequence", {"seq": 1})],
@@ -183,6 +238,30 @@ REFUSED: Final[Mapping[str, list[tuple[str, Mapping[str, Any]]]]] = {
     ],
     "tree_pkey": [("tree", {})],
     "tree_is_only": [("tree", {"is_only": False})],
+    "witnessed_pkey": [("witnessed", {})],
+    "witnessed_is_only": [("witnessed", {"is_only": False})],
+    "projector_pkey": [("projector", {})],
+    "projector_is_only": [("projector", {"is_only": False})],
+    "projected_pkey": [("projected", {})],
+    "sales_pkey": [("sales", {})],
+    "revenue_pkey": [("revenue", {})],
+    "occupancy_pkey": [("occupancy", {})],
+    "line_lengths_pkey": [("line_lengths", {})],
+    "histories_pkey": [("histories", {})],
+    "refusals_pkey": [("refusals", {})],
+    "webhooks_pkey": [("webhooks", {})],
+    "webhooks_secret_length": [
+        ("webhooks", {"webhook_id": OTHER, "secret": bytes(23)}),
+        ("webhooks", {"webhook_id": OTHER, "secret": bytes(65)}),
+    ],
+    "webhooks_next_seq_not_negative": [("webhooks", {"webhook_id": OTHER, "next_seq": -1})],
+    "webhooks_disabled_with_reason": [
+        ("webhooks", {"webhook_id": OTHER, "disabled_at_us": 0}),
+        ("webhooks", {"webhook_id": OTHER, "disabled_because": "gone"}),
+    ],
+    "deliveries_pkey": [("deliveries", {})],
+    "deliveries_webhook_id_fkey": [("deliveries", {"webhook_id": OTHER})],
+    "deliveries_attempts_not_negative": [("deliveries", {"seq": 1, "attempts": -1})],
 }
 """By constraint: tables, and how a second row differs from that of `ROWS` to be refused."""
 
@@ -207,8 +286,8 @@ def insert(connection: psycopg.Connection, table: str, row: Mapping[str, Any]) -
 def with_rows(module_database: str) -> str:
     """A database with one row in each table."""
     with psycopg.connect(module_database) as connection:
-        connection.execute("DELETE FROM sequencer")
-        connection.execute("DELETE FROM tree")
+        for table in ("sequencer", "tree", "witnessed", "projector"):
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
         for table, row in ROWS.items():
             insert(connection, table, row)
     return module_database
@@ -251,7 +330,8 @@ def test_a_capacity_below_nothing_is_refused_by_itself_too(with_rows: str) -> No
 
 
 def test_every_key_of_a_table_of_streams_carries_the_stream(with_rows: str) -> None:
-    """So that the tables can be distributed by it. The order over all streams is in one piece."""
+    """So that the tables can be distributed by it. The order over all streams is in one piece, and
+    so is the outbox that follows it."""
     with psycopg.connect(with_rows) as connection:
         uniques = connection.execute(
             """
@@ -266,7 +346,11 @@ def test_every_key_of_a_table_of_streams_carries_the_stream(with_rows: str) -> N
             """
         ).fetchall()
     assert uniques
-    assert {name for name, has_stream in uniques if not has_stream} == {"sequence_pkey"}
+    assert {name for name, has_stream in uniques if not has_stream} == {
+        "sequence_pkey",
+        "webhooks_pkey",
+        "deliveries_pkey",
+    }
 
 
 def test_a_column_that_an_entry_needs_cannot_be_left_out(with_rows: str) -> None:
