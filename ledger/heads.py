@@ -22,6 +22,7 @@ class Heads:
     def __init__(self, trust_seconds_max: float) -> None:
         self._trust_seconds_max = trust_seconds_max
         self._heads: OrderedDict[EventId, tuple[Head, float]] = OrderedDict()
+        self._asked_again_at = 0.0
 
     def remember(self, stream_id: EventId, head: Head, since: float) -> None:
         """Take over ``head``, true at the `time.monotonic` ``since``, unless a newer one is known.
@@ -43,9 +44,14 @@ class Heads:
     def refuse(self, command: BookSeats) -> Refused | None:
         """The refusal of ``command``, if what was seen last and just now suffices for it."""
         known = self._heads.get(command.event_id)
-        if known is None or monotonic() - known[1] > self._trust_seconds_max:
+        if known is None:
             return None
-        available = known[0].available
-        if available >= command.quantity:
+        head, since = known
+        now = monotonic()
+        if head.available >= command.quantity or now - since > self._trust_seconds_max:
             return None
-        return Refused(command.event_id, SoldOut(available))
+        if now - since > self._trust_seconds_max / 2 and now >= self._asked_again_at:
+            # One asks the lock before all have to, and renews the trust in the answer for them.
+            self._asked_again_at = now + self._trust_seconds_max / 4
+            return None
+        return Refused(command.event_id, SoldOut(head.available))

@@ -24,6 +24,8 @@ class Workload:
     events: int = 1
     connections: int = 128
     requests: int | None = None
+    has_keys: bool = True
+    """Whether bookings carry an idempotency key, without which some can be refused from memory."""
 
     @property
     def outcome(self) -> str:
@@ -56,7 +58,7 @@ class Workload:
             body="" if reading else BOOKING,
             events=list(event_ids),
             users=list(users),
-            key_prefix=None if reading else key_prefix,
+            key_prefix=key_prefix if self.has_keys and not reading else None,
             bodies_file=bodies_file,
         )
 
@@ -65,6 +67,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = {
     "hot": Workload("one hot event, bookings", "book"),
     "many": Workload("1,000 events, bookings", "book", events=1000),
     "sold-out": Workload("sold out, refusals", "refused"),
+    "sold-out-keyless": Workload("sold out, refusals without keys", "refused", has_keys=False),
     "reads": Workload("availability, reads", "read"),
     "lone": Workload("lone bookings, idle system", "book", connections=1, requests=1000),
 }
