@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -25,6 +26,28 @@ from ledger.migrate import migrate
 settings.register_profile("quick", max_examples=20, deadline=None, print_blob=True)
 settings.register_profile("full", max_examples=500, deadline=None, print_blob=True)
 settings.load_profile("quick")
+
+_SLOW_PARTS: Final = {
+    "access",
+    "browser",
+    "embedded",
+    "faults",
+    "fuzz",
+    "live",
+    "loadtest",
+    "projections",
+    "tlog",
+    "webhooks",
+}
+"""Folders that the quick tier leaves out: it has the rules, the ledger's tables and the calls."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _SLOW_PARTS & set(item.path.relative_to(Path(__file__).parent).parts[:1]):
+            item.add_marker("slow")
+
 
 # One for each process that tests are spread over.
 _REDIS_DATABASE: Final = 15 - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -118,6 +118,7 @@ def statuses_in(database: str) -> dict[str, str]:
     return {str(booking_id): status for booking_id, status in rows}
 
 
+@pytest.mark.slow
 def test_a_sale_goes_on_while_versions_change(
     old_code: Path, empty_database: str, redis_url: str
 ) -> None:
