@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -30,22 +29,34 @@ settings.load_profile("quick")
 _SLOW_PARTS: Final = {
     "access",
     "browser",
+    "client",
     "embedded",
     "faults",
     "fuzz",
     "live",
     "loadtest",
+    "observability",
     "projections",
     "tlog",
     "webhooks",
+    "test_availability.py",
+    "test_command_line.py",
+    "test_migrate.py",
+    "test_odd_values.py",
+    "test_operations.py",
+    "test_rebuild.py",
+    "test_refusals.py",
+    "test_shutdown.py",
+    "test_time_travel.py",
+    "test_while_it_sells.py",
 }
-"""Folders that the quick tier leaves out: it has the rules, the ledger's tables and the calls."""
+"""What the quick tier leaves out: it has the rules, the ledger's tables, the calls and races."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _SLOW_PARTS & set(item.path.relative_to(Path(__file__).parent).parts[:1]):
+        if _SLOW_PARTS & {item.path.parent.name, item.path.name}:
             item.add_marker("slow")
 
 

@@ -70,7 +70,6 @@ def test_a_table_in_use_is_waited_for_without_holding_up_its_other_readers(
         assert migrating.result(timeout=30) == NAMES[2:]
 
 
-@pytest.mark.slow
 def test_of_eight_processes_at_once_one_migrates_and_all_succeed(
     empty_database: str, schema: str
 ) -> None:
@@ -97,7 +96,6 @@ def create_databases(server: EmbeddedPostgres, owner: str | None, *names: str) -
             connection.execute(create.format(sql.Identifier(name), role))
 
 
-@pytest.mark.slow
 def test_databases_of_one_server_can_be_migrated_at_once(
     new_server: EmbeddedPostgres, schema: str
 ) -> None:
