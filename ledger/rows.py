@@ -250,6 +250,20 @@ def hold_row(hold: Hold) -> Row:
     )
 
 
+def hold_change_row(hold: Hold) -> Row:
+    """What update_holds takes."""
+    changed = hold.changed
+    return (
+        hold.hold_id,
+        hold.stream_id,
+        hold.status.value,
+        changed.version,
+        changed.hash,
+        changed.at,
+        hold.booking_id,
+    )
+
+
 def waiting_from_row(row: Row) -> Waiting:
     """The place in line in a row with the columns of load_waiting."""
     waiting_id, stream_id, user_id, quantity, status, joined_by, *rest = row

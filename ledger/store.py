@@ -27,7 +27,7 @@ from ledger.database import Connection, waited_for_standbys
 from ledger.due import CANCELLED_AT_A_TIME
 from ledger.entries import Recorded
 from ledger.pipeline import Answer, Pipeline, Statement
-from ledger.records import EventStatus, Waiting
+from ledger.records import EventStatus, Hold, Waiting
 from ledger.rows import Row
 from ledger.seating import Layout
 from ledger.values import BookingId, EventId, HoldId, Instant, UserId, WaitingId
@@ -78,10 +78,11 @@ _UPSERT_BOOKINGS: Final = Statement.over(
     "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea text "
     "text int8 text text int4 uuid",
 )
-_UPSERT_HOLDS: Final = Statement.over(
-    "upsert_holds",
+_INSERT_HOLDS: Final = Statement.over(
+    "insert_holds",
     "uuid uuid uuid int4 text uuid int8 int8 bytea int8 int8 bytea int8 text text int8 uuid uuid",
 )
+_UPDATE_HOLDS: Final = Statement.over("update_holds", "uuid uuid text int8 bytea int8 uuid")
 _UPSERT_WAITING: Final = Statement.over(
     "upsert_waiting", "uuid uuid uuid int4 text uuid int8 bytea int8 int8 bytea int8 text uuid"
 )
@@ -304,6 +305,11 @@ async def append_and_commit(connection: Connection, decided: Decided) -> None:
     bookings = decided.bookings.values()
     plain = [rows.plain_booking_row(each) for each in bookings if rows.is_plain(each)]
     others = [rows.booking_row(each) for each in bookings if not rows.is_plain(each)]
+    new_holds: list[Hold] = []
+    old_holds: list[Hold] = []
+    for hold in decided.holds.values():
+        is_new = hold.entry.version > decided.streams[hold.stream_id].loaded_version
+        (new_holds if is_new else old_holds).append(hold)
     claims = decided.claims
     pipeline = Pipeline(connection)
     pipeline.send_rows(_APPEND_ENTRIES, map(rows.entry_row, decided.appended))
@@ -311,7 +317,8 @@ async def append_and_commit(connection: Connection, decided: Decided) -> None:
     pipeline.send_rows(_UPDATE_STREAMS, map(rows.head_row, old))
     pipeline.send_rows(_INSERT_BOOKINGS, plain)
     pipeline.send_rows(_UPSERT_BOOKINGS, others)
-    pipeline.send_rows(_UPSERT_HOLDS, map(rows.hold_row, decided.holds.values()))
+    pipeline.send_rows(_INSERT_HOLDS, map(rows.hold_row, new_holds))
+    pipeline.send_rows(_UPDATE_HOLDS, map(rows.hold_change_row, old_holds))
     pipeline.send_rows(_UPSERT_WAITING, map(rows.waiting_row, decided.line.values()))
     seat_rows = (row for stream in new for row in rows.seat_row_rows(stream))
     pipeline.send_rows(_INSERT_SEAT_ROWS, seat_rows)

@@ -1,6 +1,6 @@
--- Project a batch's holds, new and changed.
--- locks: the rows named; their stream rows are locked already
--- index: holds_pkey
+-- Project a batch's new holds.
+-- locks: the new rows
+-- index: holds_pkey refuses a hold that exists
 -- rows: one per hold
 INSERT INTO holds (
     hold_id, stream_id, user_id, quantity, status, held_by, expires_at_us,
@@ -13,10 +13,3 @@ FROM unnest(
     $8::bigint[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bigint[],
     $14::text[], $15::text[]::jsonb[], $16::bigint[], $17::uuid[], $18::uuid[]
 )
-ON CONFLICT (hold_id, stream_id) DO UPDATE
-SET
-    status = excluded.status,
-    changed_version = excluded.changed_version,
-    changed_hash = excluded.changed_hash,
-    changed_at_us = excluded.changed_at_us,
-    booking_id = excluded.booking_id
