@@ -9,12 +9,28 @@ from api.access import require_own_user
 from api.bodies import BookingIn, OrderIn
 from api.direct import Asked
 from api.idempotency import digests
-from api.problems import Problem
-from api.validation import validation_problem
+from api.validation import invalid, validation_problem
 from ledger.commands import Command, Submission
 from ledger.values import ActorId, EventId, UserId
 
 _BOOKING_IN: Final = TypeAdapter(BookingIn)
+
+ORDER_PROBLEMS: Final = (
+    "category-not-found",
+    "event-cancelled",
+    "event-not-found",
+    "idempotency-key-reused",
+    "limit-per-order",
+    "limit-per-user",
+    "not-adjacent",
+    "overloaded",
+    "sales-closed",
+    "seat-not-found",
+    "seat-taken",
+    "sold-out",
+    "user-not-found",
+)
+"""Codes of what an order may be answered, whether its places are booked or held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +90,7 @@ def order_of(asked: OrderIn) -> Order:
         return Order(asked.quantity or 1, asked.category, ())
     seats = tuple(asked.seats)
     if len(set(seats)) != len(seats):
-        raise _invalid("seats", "a seat is named twice")
+        raise invalid("body", "seats", "a seat is named twice")
     if asked.quantity is not None and asked.quantity != len(seats):
-        raise _invalid("quantity", "is not the number of seats named")
+        raise invalid("body", "quantity", "is not the number of seats named")
     return Order(len(seats), asked.category, seats)
-
-
-def _invalid(field: str, why: str) -> Problem:
-    return Problem(
-        "validation", f"body.{field}: {why}", errors=[{"at": ["body", field], "why": why}]
-    )

@@ -27,6 +27,13 @@ def validation_problem(errors: Iterable[Mapping[str, Any]], *where: str) -> Prob
     return Problem("validation", f"{place}: {first['why']}", errors=listed)
 
 
+def invalid(part: str, field: str, why: str) -> Problem:
+    """The `Problem` of one ``field`` in a ``part`` of the request: its body, path or query."""
+    return Problem(
+        "validation", f"{part}.{field}: {why}", errors=[{"at": [part, field], "why": why}]
+    )
+
+
 def _printable(part: str | int) -> str | int:
     # A field's name comes from the sender: it may be long, or no text that UTF-8 can carry.
     if isinstance(part, int):

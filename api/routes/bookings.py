@@ -13,7 +13,7 @@ from api.documents import problems
 from api.idempotency import IdempotencyKey, digests
 from api.keys import Principal, Role
 from api.moments import AskedMoment
-from api.orders import read_order
+from api.orders import ORDER_PROBLEMS, read_order
 from api.paging import Cursor, Limit, next_cursor, position
 from api.problems import Problem
 from api.routes.directory import require_known
@@ -74,22 +74,7 @@ def book_seats_route() -> DirectRoute:
         status_code=201,
         response_model=bodies.Booking,
         dependencies=[Depends(allowed("book_seats"))],
-        responses=problems(
-            "category-not-found",
-            "event-cancelled",
-            "event-not-found",
-            "idempotency-key-reused",
-            "limit-per-order",
-            "limit-per-user",
-            "not-adjacent",
-            "overloaded",
-            "sales-closed",
-            "seat-not-found",
-            "seat-taken",
-            "sold-out",
-            "user-not-found",
-            call="book_seats",
-        ),
+        responses=problems(*ORDER_PROBLEMS, call="book_seats"),
     )
 
 

@@ -14,10 +14,11 @@ from api.direct import Asked, Later, Reply
 from api.documents import problems
 from api.idempotency import IdempotencyKey
 from api.keys import Principal
-from api.orders import read_order
+from api.orders import ORDER_PROBLEMS, read_order
 from api.problems import Problem
 from api.routing import DirectRoute
 from api.services import Services, already_done, services_of
+from api.validation import invalid
 from api.views import booking_fields, booking_of, hold_fields, json_reply, json_response
 from ledger.batch import Outcome
 from ledger.commands import ConfirmHold, HoldSeats, ReleaseHold, Submission
@@ -68,22 +69,7 @@ def hold_route() -> DirectRoute:
         status_code=201,
         response_model=bodies.Hold,
         dependencies=[Depends(allowed("hold_seats"))],
-        responses=problems(
-            "category-not-found",
-            "event-cancelled",
-            "event-not-found",
-            "idempotency-key-reused",
-            "limit-per-order",
-            "limit-per-user",
-            "not-adjacent",
-            "overloaded",
-            "sales-closed",
-            "seat-not-found",
-            "seat-taken",
-            "sold-out",
-            "user-not-found",
-            call="hold_seats",
-        ),
+        responses=problems(*ORDER_PROBLEMS, call="hold_seats"),
     )
 
 
@@ -105,11 +91,7 @@ def begin_confirmation(services: Services, asked: Asked) -> Later[Any]:
     try:
         hold_id = HoldId(UUID(asked.path_id))
     except ValueError:
-        why = "not a UUID"
-        at = ["path", "hold_id"]
-        raise Problem(
-            "validation", f"path.hold_id: {why}", errors=[{"at": at, "why": why}]
-        ) from None
+        raise invalid("path", "hold_id", "not a UUID") from None
 
     def confirm(hold: Hold) -> Later[Outcome]:
         command = ConfirmHold(hold.stream_id, hold.hold_id, BookingId(uuid7()))
